@@ -1,0 +1,89 @@
+"""Expand and sum, each the other's transpose; and what undoes NumPy's broadcasting in a gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Aval, Primitive, Shape
+
+# Below this size filling an array is cheaper than making a view with `np.broadcast_to`.
+_SMALL = 4096
+
+
+def _expand_eval(x: Any, *, shape: Shape) -> Any:
+    if len(shape) and np.prod(shape) <= _SMALL:
+        out = np.empty(shape, x.dtype)
+        out[...] = x
+        return out
+    return np.broadcast_to(x, shape)
+
+
+def reduced_shape(shape: Shape, axis: tuple[int, ...], keepdims: bool) -> Shape:
+    """The shape that is left when the axes are reduced."""
+    if keepdims:
+        return tuple([1 if i in axis else n for i, n in enumerate(shape)])
+    return tuple([n for i, n in enumerate(shape) if i not in axis])
+
+
+def unreduce(g: Any, shape: Shape, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """`g`, which has the shape of a reduction, repeated along the reduced axes to `shape`."""
+    if not keepdims and len(axis) != len(shape):
+        g = reshape(g, shape=reduced_shape(shape, axis, True))
+    return expand(g, shape=shape)
+
+
+def _sum_aval(x: Aval, *, axis: tuple[int, ...], keepdims: bool) -> Aval:
+    return Aval(reduced_shape(x.shape, axis, keepdims), np.add.reduce(np.empty(0, x.dtype)).dtype)
+
+
+reshape = Primitive(
+    "reshape",
+    eval=lambda x, *, shape: np.reshape(x, shape),
+    aval=lambda x, *, shape: Aval(shape, x.dtype),
+    vjps=(lambda g, _, x, *, shape: reshape(g, shape=x.shape),),
+    saves="shapes",
+)
+
+expand = Primitive(
+    "expand",
+    eval=_expand_eval,
+    aval=lambda x, *, shape: Aval(shape, x.dtype),
+    vjps=(lambda g, _, x, *, shape: unbroadcast(g, x),),
+    saves="shapes",
+)
+
+sum = Primitive(
+    "sum",
+    eval=lambda x, *, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims),
+    aval=_sum_aval,
+    vjps=(lambda g, _, x, *, axis, keepdims: unreduce(g, x.shape, axis, keepdims),),
+    saves="shapes",
+)
+
+astype = Primitive(
+    "astype",
+    eval=lambda x, *, dtype: np.asarray(x).astype(dtype),
+    aval=lambda x, *, dtype: Aval(x.shape, dtype),
+    vjps=(lambda g, _, x, *, dtype: astype(g, dtype=x.dtype),),
+    saves="shapes",
+    elementwise=True,
+)
+
+
+def unbroadcast(g: Any, x: Any) -> Any:
+    """The cotangent of `x`, from the cotangent of what NumPy's broadcasting and promotion made of it."""
+    shape = x.shape
+    if g.shape != shape:
+        lead = g.ndim - len(shape)
+        kept = [lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1]
+        g = sum(g, axis=(*range(lead), *kept), keepdims=False)
+        if kept:
+            g = reshape(g, shape=shape)
+    return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
+
+
+def zeros(x: Any) -> Any:
+    """The zero cotangent of `x`."""
+    return np.broadcast_to(np.zeros((), x.dtype), x.shape)

@@ -1,0 +1,220 @@
+"""One line an op: its name, NumPy's function, and its partial derivatives given the output.
+
+A partial is a function of `out` and the inputs, or a number where the derivative is constant. The
+constructor turns it into the rule `unbroadcast(g * partial, x)`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from ..primitive import Aval, Primitive, Rule
+from .broadcasting import unbroadcast, zeros
+
+LN2 = float(np.log(2.0))
+LN10 = float(np.log(10.0))
+TWO_OVER_SQRT_PI = float(2 / np.sqrt(np.pi))
+
+
+def elementwise(
+    name: str,
+    ufunc: Any,
+    *partials: Rule | float,
+    eval: Callable[..., Any] | None = None,
+    aval: Callable[..., Aval] | None = None,
+    saves: str = "both",
+) -> Primitive:
+    """The primitive of a NumPy ufunc and its partial derivatives; without partials, of one that has none.
+
+    `eval` replaces the ufunc's own call where an operator says the same and is faster on numbers.
+    """
+    if all(isinstance(partial, float) for partial in partials):
+        saves = "shapes"
+    return Primitive(
+        name,
+        eval=eval or ufunc,
+        aval=aval or (lambda *avals: _ufunc_aval(ufunc, avals)),
+        vjps=tuple(_rule(partial, i) for i, partial in enumerate(partials)),
+        saves=saves,
+        elementwise=True,
+    )
+
+
+def _rule(partial: Rule | float, i: int) -> Rule:
+    if callable(partial):
+        return lambda g, out, *inputs: unbroadcast(g * partial(out, *inputs), inputs[i])
+    if partial == 1.0:
+        return lambda g, _, *inputs: unbroadcast(g, inputs[i])
+    if partial == -1.0:
+        return lambda g, _, *inputs: unbroadcast(-g, inputs[i])
+    if partial == 0.0:
+        return lambda _g, _, *inputs: zeros(inputs[i])
+    return lambda g, _, *inputs: unbroadcast(g * partial, inputs[i])
+
+
+def _ufunc_aval(ufunc: Any, avals: tuple[Aval, ...]) -> Aval:
+    dtypes = ufunc.resolve_dtypes((*[x.dtype for x in avals], None))
+    return Aval(np.broadcast_shapes(*[x.shape for x in avals]), dtypes[-1])
+
+
+def _promoted(*avals: Aval) -> Aval:
+    shape = np.broadcast_shapes(*[x.shape for x in avals])
+    return Aval(shape, np.result_type(*[x.dtype for x in avals]))
+
+
+def _where_aval(condition: Aval, x: Aval, y: Aval) -> Aval:
+    out = _promoted(x, y)
+    return Aval(np.broadcast_shapes(condition.shape, out.shape), out.dtype)
+
+
+def _pow_x(_out: Any, x: Any, y: Any) -> Any:
+    # x**0 is constant, also at x = 0 where y * x**(y - 1) would be 0 * inf.
+    if isinstance(y, int | float):
+        return y * x ** (y - 1) if y != 0 else 0
+    constant = equal(y, 0)
+    return where(constant, 0, y * x ** where(constant, 1, y - 1))
+
+
+def _pow_y(out: Any, x: Any, _y: Any) -> Any:
+    # 0**y is constant for y > 0; log(0) would make it NaN.
+    zero = equal(x, 0)
+    return where(zero, 0, out * log(where(zero, 1, x)))
+
+
+def _relu(x: Any) -> Any:
+    return np.maximum(x, np.zeros((), x.dtype))
+
+
+def _split_ties(chosen: Any, x: Any, y: Any) -> Any:
+    # Ties share the gradient equally, as the op is symmetric in its inputs.
+    return where(equal(x, y), 0.5, chosen)
+
+
+# fmt: off
+neg        = elementwise("neg",        np.negative,   -1.0, eval=operator.neg)
+abs        = elementwise("abs",        np.abs,        lambda _, x: sign(x), saves="inputs")
+sign       = elementwise("sign",       np.sign,       0.0)
+floor      = elementwise("floor",      np.floor,      0.0)
+ceil       = elementwise("ceil",       np.ceil,       0.0)
+round      = elementwise("round",      np.rint,       0.0)
+trunc      = elementwise("trunc",      np.trunc,      0.0)
+square     = elementwise("square",     np.square,     lambda _, x: 2 * x, saves="inputs")
+sqrt       = elementwise("sqrt",       np.sqrt,       lambda out, _: 0.5 / out, saves="out")
+reciprocal = elementwise("reciprocal", np.reciprocal, lambda out, _: -(out * out), saves="out")
+exp        = elementwise("exp",        np.exp,        lambda out, _: out, saves="out")
+exp2       = elementwise("exp2",       np.exp2,       lambda out, _: LN2 * out, saves="out")
+expm1      = elementwise("expm1",      np.expm1,      lambda out, _: out + 1, saves="out")
+log        = elementwise("log",        np.log,        lambda _, x: 1 / x, saves="inputs")
+log2       = elementwise("log2",       np.log2,       lambda _, x: 1 / (LN2 * x), saves="inputs")
+log10      = elementwise("log10",      np.log10,      lambda _, x: 1 / (LN10 * x), saves="inputs")
+log1p      = elementwise("log1p",      np.log1p,      lambda _, x: 1 / (1 + x), saves="inputs")
+sin        = elementwise("sin",        np.sin,        lambda _, x: cos(x), saves="inputs")
+cos        = elementwise("cos",        np.cos,        lambda _, x: -sin(x), saves="inputs")
+tan        = elementwise("tan",        np.tan,        lambda out, _: 1 + out * out, saves="out")
+arcsin     = elementwise("arcsin",     np.arcsin,     lambda _, x: 1 / sqrt((1 - x) * (1 + x)), saves="inputs")
+arccos     = elementwise("arccos",     np.arccos,     lambda _, x: -1 / sqrt((1 - x) * (1 + x)), saves="inputs")
+arctan     = elementwise("arctan",     np.arctan,     lambda _, x: 1 / (1 + x * x), saves="inputs")
+sinh       = elementwise("sinh",       np.sinh,       lambda _, x: cosh(x), saves="inputs")
+cosh       = elementwise("cosh",       np.cosh,       lambda _, x: sinh(x), saves="inputs")
+tanh       = elementwise("tanh",       np.tanh,       lambda out, _: 1 - out * out, saves="out")
+arcsinh    = elementwise("arcsinh",    np.arcsinh,    lambda _, x: 1 / sqrt(x * x + 1), saves="inputs")
+arccosh    = elementwise("arccosh",    np.arccosh,    lambda _, x: 1 / sqrt((x - 1) * (x + 1)), saves="inputs")
+arctanh    = elementwise("arctanh",    np.arctanh,    lambda _, x: 1 / ((1 - x) * (1 + x)), saves="inputs")
+sigmoid    = elementwise("sigmoid",    special.expit, lambda out, _: out * (1 - out), saves="out")
+softplus   = elementwise("softplus",   special.expit, lambda _, x: sigmoid(x), saves="inputs",
+                         eval=lambda x: np.logaddexp(x, np.zeros((), x.dtype)))
+relu       = elementwise("relu",       np.sqrt,       lambda out, _: greater(out, 0), saves="out", eval=_relu, aval=_promoted)
+erf        = elementwise("erf",        special.erf,   lambda _, x: TWO_OVER_SQRT_PI * exp(-(x * x)), saves="inputs")
+erfc       = elementwise("erfc",       special.erfc,  lambda _, x: -TWO_OVER_SQRT_PI * exp(-(x * x)), saves="inputs")
+isnan      = elementwise("isnan",      np.isnan)
+isinf      = elementwise("isinf",      np.isinf)
+isfinite   = elementwise("isfinite",   np.isfinite)
+logical_not = elementwise("logical_not", np.logical_not)
+
+add           = elementwise("add",           np.add,          1.0, 1.0, eval=operator.add)
+sub           = elementwise("sub",           np.subtract,     1.0, -1.0, eval=operator.sub)
+mul           = elementwise("mul",           np.multiply,     lambda _, x, y: y, lambda _, x, y: x, saves="inputs", eval=operator.mul)
+floor_divide  = elementwise("floor_divide",  np.floor_divide, 0.0, 0.0, eval=operator.floordiv)
+mod           = elementwise("mod",           np.remainder,    1.0, lambda _, x, y: -floor(x / y), saves="inputs", eval=operator.mod)
+pow           = elementwise("pow",           np.power,        _pow_x, _pow_y, eval=operator.pow)
+arctan2       = elementwise("arctan2",       np.arctan2,      lambda _, x, y: y / (x * x + y * y), lambda _, x, y: -x / (x * x + y * y), saves="inputs")
+logaddexp     = elementwise("logaddexp",     np.logaddexp,    lambda _, x, y: sigmoid(x - y), lambda _, x, y: sigmoid(y - x), saves="inputs")
+hypot         = elementwise("hypot",         np.hypot,        lambda out, x, y: x / out, lambda out, x, y: y / out)
+maximum       = elementwise("maximum",       np.maximum,      lambda _, x, y: _split_ties(greater(x, y), x, y), lambda _, x, y: _split_ties(less(x, y), x, y), saves="inputs")
+minimum       = elementwise("minimum",       np.minimum,      lambda _, x, y: _split_ties(less(x, y), x, y), lambda _, x, y: _split_ties(greater(x, y), x, y), saves="inputs")
+equal         = elementwise("equal",         np.equal)
+not_equal     = elementwise("not_equal",     np.not_equal)
+less          = elementwise("less",          np.less)
+less_equal    = elementwise("less_equal",    np.less_equal)
+greater       = elementwise("greater",       np.greater)
+greater_equal = elementwise("greater_equal", np.greater_equal)
+logical_and   = elementwise("logical_and",   np.logical_and)
+logical_or    = elementwise("logical_or",    np.logical_or)
+logical_xor   = elementwise("logical_xor",   np.logical_xor)
+# fmt: on
+
+div = Primitive(
+    "div",
+    eval=operator.truediv,
+    aval=lambda x, y: _ufunc_aval(np.divide, (x, y)),
+    # g / y rather than g * (1 / y): one operation less, and Python's 1 / 0 would raise.
+    vjps=(
+        lambda g, _, x, y: unbroadcast(g / y, x),
+        lambda g, out, x, y: unbroadcast(-g * out / y, y),
+    ),
+    elementwise=True,
+)
+
+where = Primitive(
+    "where",
+    eval=np.where,
+    aval=_where_aval,
+    # A product with the mask would let a NaN of the branch not taken through.
+    vjps=(
+        None,
+        lambda g, _, condition, x, y: unbroadcast(where(condition, g, 0), x),
+        lambda g, _, condition, x, y: unbroadcast(where(condition, 0, g), y),
+    ),
+    saves="inputs",
+    elementwise=True,
+)
+
+clip = Primitive(
+    "clip",
+    eval=lambda x, low, high: np.minimum(np.maximum(x, low), high),
+    aval=_promoted,
+    # At the bounds the gradient is that of `x`, as in PyTorch.
+    vjps=(
+        lambda g, _, x, low, high: unbroadcast(where(logical_and(x >= low, x <= high), g, 0), x),
+        lambda g, _, x, low, high: unbroadcast(where(logical_and(x < low, low < high), g, 0), low),
+        lambda g, _, x, low, high: unbroadcast(where(logical_or(x > high, low >= high), g, 0), high),
+    ),
+    saves="inputs",
+    elementwise=True,
+)
+
+stop_gradient = Primitive(
+    "stop_gradient", eval=lambda x: x, aval=lambda x: x, vjps=(None,), saves="shapes", elementwise=True
+)
+
+#: NumPy's ufuncs by the primitive that records them.
+UFUNCS: dict[Any, Primitive] = {
+    np.negative: neg, np.absolute: abs, np.fabs: abs, np.sign: sign, np.floor: floor, np.ceil: ceil,
+    np.rint: round, np.trunc: trunc, np.square: square, np.sqrt: sqrt, np.reciprocal: reciprocal,
+    np.exp: exp, np.exp2: exp2, np.expm1: expm1, np.log: log, np.log2: log2, np.log10: log10,
+    np.log1p: log1p, np.sin: sin, np.cos: cos, np.tan: tan, np.arcsin: arcsin, np.arccos: arccos,
+    np.arctan: arctan, np.sinh: sinh, np.cosh: cosh, np.tanh: tanh, np.arcsinh: arcsinh,
+    np.arccosh: arccosh, np.arctanh: arctanh, special.expit: sigmoid, special.erf: erf,
+    special.erfc: erfc, np.isnan: isnan, np.isinf: isinf, np.isfinite: isfinite,
+    np.logical_not: logical_not, np.add: add, np.subtract: sub, np.multiply: mul, np.divide: div,
+    np.floor_divide: floor_divide, np.remainder: mod, np.power: pow,
+    np.arctan2: arctan2, np.logaddexp: logaddexp, np.hypot: hypot, np.maximum: maximum,
+    np.minimum: minimum, np.equal: equal, np.not_equal: not_equal, np.less: less,
+    np.less_equal: less_equal, np.greater: greater, np.greater_equal: greater_equal,
+    np.logical_and: logical_and, np.logical_or: logical_or, np.logical_xor: logical_xor,
+}  # fmt: skip

@@ -1,0 +1,78 @@
+"""Ops that move elements and compute nothing: transpose, slice and its transpose, concatenate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Aval, Primitive, Shape
+
+#: For each axis the first element, the number of elements and the step.
+Index = tuple[tuple[int, int, int], ...]
+
+
+def slices(index: Index) -> tuple[slice, ...]:
+    """NumPy's form of an index; a negative step that reaches element 0 stops at `None`."""
+    return tuple([_slice(start, size, step) for start, size, step in index])
+
+
+def _slice(start: int, size: int, step: int) -> slice:
+    stop = start + size * step
+    return slice(start, stop if stop >= 0 else None, step) if size else slice(0, 0)
+
+
+def _unslice_eval(x: Any, *, shape: Shape, index: Index) -> Any:
+    out = np.zeros(shape, x.dtype)
+    out[slices(index)] = x
+    return out
+
+
+def _concatenate_aval(*xs: Aval, axis: int) -> Aval:
+    shape = list(xs[0].shape)
+    shape[axis] = sum(x.shape[axis] for x in xs)
+    return Aval(tuple(shape), np.result_type(*[x.dtype for x in xs]))
+
+
+def _concatenate_vjp(i: int) -> Any:
+    def rule(g: Any, _: Any, *xs: Any, axis: int) -> Any:
+        start = sum(x.shape[axis] for x in xs[:i])
+        index = [(0, n, 1) for n in g.shape]
+        index[axis] = (start, xs[i].shape[axis], 1)
+        part = slice_(g, index=tuple(index))
+        return part if part.dtype == xs[i].dtype else part.astype(xs[i].dtype)
+
+    return rule
+
+
+transpose = Primitive(
+    "transpose",
+    eval=lambda x, *, axes: np.transpose(x, axes),
+    aval=lambda x, *, axes: Aval(tuple([x.shape[i] for i in axes]), x.dtype),
+    vjps=(lambda g, _, x, *, axes: transpose(g, axes=tuple(np.argsort(axes).tolist())),),
+    saves="shapes",
+)
+
+slice_ = Primitive(
+    "slice",
+    eval=lambda x, *, index: x[slices(index)],
+    aval=lambda x, *, index: Aval(tuple([size for _, size, _ in index]), x.dtype),
+    vjps=(lambda g, _, x, *, index: unslice(g, shape=x.shape, index=index),),
+    saves="shapes",
+)
+
+unslice = Primitive(
+    "unslice",
+    eval=_unslice_eval,
+    aval=lambda x, *, shape, index: Aval(shape, x.dtype),
+    vjps=(lambda g, _, x, *, shape, index: slice_(g, index=index),),
+    saves="shapes",
+)
+
+concatenate = Primitive(
+    "concatenate",
+    eval=lambda *xs, axis: np.concatenate(xs, axis=axis),
+    aval=_concatenate_aval,
+    vjps=_concatenate_vjp,
+    saves="shapes",
+)

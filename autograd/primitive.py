@@ -1,0 +1,103 @@
+"""The record of an op: its name, its value, its shape rule and its derivatives.
+
+A `Primitive` is data. Calling one on arrays evaluates it; calling one on anything `Traced` hands the
+call to that value, which evaluates it and records what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Shape = tuple[int, ...]
+Rule = Callable[..., Any]
+
+
+#: The types whose values NumPy takes as they are.
+PLAIN = frozenset({np.ndarray, float, int, bool, np.float64, np.float32, np.int64, np.int32, np.bool_})
+
+
+class Aval(NamedTuple):
+    """The abstract value of an array: all that is known of it before it is computed."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+
+
+class Traced:
+    """A value that records the primitives applied to it."""
+
+    __slots__ = ()
+
+    def bind(self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """The result of `primitive(*inputs, **params)`, where `self` is one of the inputs."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Primitive:
+    """One op.
+
+    **Arguments:** `name`; `eval(*arrays, **params)`, its value by NumPy; `aval(*avals, **params)`, the
+    shape and dtype of that value; `vjps`, one rule for each input, or a function of the input's index
+    for ops with any number of inputs. A rule is `rule(g, out, *inputs, **params)` and returns the
+    cotangent of its input; `None` says that the op is constant in that input. Rules are written with
+    infix operators, primitives, `.shape` and `.dtype` alone, so that the same rule runs on arrays and
+    on tensors. `saves` says which values the rules read (`"inputs"`, `"out"`, `"both"` or `"shapes"`,
+    where the shape and dtype of the inputs suffice); `elementwise` marks the ops whose element
+    `out[i]` depends on the elements `x[i]`, `y[i]` alone, after broadcasting.
+    """
+
+    name: str
+    eval: Callable[..., Any]
+    aval: Callable[..., Aval]
+    vjps: tuple[Rule | None, ...] | Callable[[int], Rule | None] = ()
+    saves: str = "both"
+    elementwise: bool = False
+    differentiable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        has_rule = callable(self.vjps) or any(rule is not None for rule in self.vjps)
+        object.__setattr__(self, "differentiable", has_rule)
+        if self.name in PRIMITIVES:
+            raise ValueError(f"there is a primitive `{self.name}` already; give the new one another name")
+        PRIMITIVES[self.name] = self
+
+    def vjp(self, i: int) -> Rule | None:
+        """The rule for the cotangent of input `i`."""
+        if callable(self.vjps):
+            return self.vjps(i)
+        return self.vjps[i] if self.vjps else None
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        for x in inputs:
+            if isinstance(x, Traced):
+                return x.bind(self, inputs, params)
+        return self.eval(*[x if type(x) in PLAIN else np.asarray(x) for x in inputs], **params)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+PRIMITIVES: dict[str, Primitive] = {}
+
+
+def aval_of(x: Any) -> Aval:
+    """The shape and dtype of an array, a tensor or a number."""
+    dtype = getattr(x, "dtype", None)
+    return Aval(np.shape(x), np.asarray(x).dtype) if dtype is None else Aval(x.shape, dtype)

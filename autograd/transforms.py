@@ -1,0 +1,215 @@
+"""Gradients in both forms: of tensors with respect to tensors, and of functions as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .tape import STATE, enable_grad
+from .tensor import Tensor, constant, cotangents_of
+from .tree import Structure, flatten, tree_map, unflatten
+
+Argnums = int | Sequence[int]
+
+
+def grad(
+    y: Any,
+    inputs: Any = 0,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """The gradient of a function, as a function; or of tensors with respect to tensors.
+
+    **Arguments:** in the functional form `grad(f, argnums)`, `f`, a function that returns one number, and the
+    positions of the arguments to differentiate (the first one unless said); each may be an array, a
+    tensor, or nested tuples, lists and dicts of them. In the form of tensors `grad(y, inputs)`, one tensor
+    or several of each; `grad_outputs`, the cotangents of `y`, which may be left out for single numbers;
+    `retain_graph` and `create_graph` as for `Tensor.backward`; `allow_unused`, whether an input that `y` does
+    not depend on gets `None` instead of an error.
+
+    **Returns:** a function with the arguments of `f`: arrays in, arrays out; tensors in, tensors out. A
+    tuple of gradients, one for each input, in the form of tensors.
+
+    **Errors:** `RuntimeError` for an input that does not require a gradient or that `y` does not depend on;
+    `TypeError` for integers, which have no gradient.
+
+    >>> import numpy as np
+    >>> import autograd as ag
+    >>> ag.grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
+    array([2., 4.])
+    >>> x = ag.tensor(3.0, requires_grad=True)
+    >>> ag.grad(x * x, [x])
+    (tensor(6.),)
+    """
+    if callable(y) and not isinstance(y, Tensor):
+        differentiated = value_and_grad(y, inputs)
+
+        @wraps(y)
+        def gradient(*args: Any, **kwargs: Any) -> Any:
+            return differentiated(*args, **kwargs)[1]
+
+        return gradient
+    return _grad_of_tensors(y, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
+
+
+def _grad_of_tensors(
+    y: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, create_graph: bool, allow_unused: bool
+) -> tuple[Tensor | None, ...]:
+    outputs = [y] if isinstance(y, Tensor) else list(y)
+    xs = [inputs] if isinstance(inputs, Tensor) else inputs
+    if not isinstance(xs, Sequence) or not all(isinstance(x, Tensor) for x in xs):
+        raise TypeError(
+            "`grad` of tensors needs `inputs`, a tensor or a sequence of tensors, got "
+            f"{type(inputs).__name__}; for a gradient of a function pass the function itself"
+        )
+    for i, x in enumerate(xs):
+        if not x.requires_grad:
+            raise RuntimeError(
+                f"`grad` needs inputs that require a gradient, got input {i} that does not; create it with "
+                "`requires_grad=True`"
+            )
+    if grad_outputs is None or isinstance(grad_outputs, Tensor | np.ndarray):
+        grad_outputs = [grad_outputs]
+    if len(grad_outputs) == 1 and grad_outputs[0] is None:
+        grad_outputs = [None] * len(outputs)
+    if len(grad_outputs) != len(outputs):
+        raise ValueError(f"`grad` needs a cotangent for each of {len(outputs)} outputs, got {len(grad_outputs)}")
+    found = cotangents_of(outputs, grad_outputs, xs, retain_graph, create_graph)
+    gradients: list[Tensor | None] = []
+    for i, x in enumerate(xs):
+        g = found.get(x.node or x)
+        if g is None and not allow_unused:
+            raise RuntimeError(
+                f"`grad`: the outputs do not depend on input {i}; pass `allow_unused=True` to get `None` for it"
+            )
+        gradients.append(g if g is None or isinstance(g, Tensor) else constant(np.asarray(g)))
+    return tuple(gradients)
+
+
+def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """A function that returns the value of `f` and its gradient.
+
+    **Arguments:** `f`, a function that returns one number; `argnums`, the position of the argument to
+    differentiate, or several positions.
+
+    **Returns:** a function with the arguments of `f` that returns `(value, gradient)`, the gradient of the
+    structure of the argument, or a tuple of them for several positions.
+
+    >>> import numpy as np
+    >>> import autograd as ag
+    >>> value, g = ag.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    >>> float(value), g
+    (5.0, array([2., 4.]))
+    """
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if not callable(f) or not all(isinstance(i, int) for i in positions):
+        raise TypeError(f"`value_and_grad` needs a function and positions of arguments, got {f!r}, {argnums!r}")
+
+    @wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        leaves, structures, all_args = _differentiable(f, args, positions)
+        with_tensors = any(isinstance(x, Tensor) for x in flatten((args, kwargs))[0])
+        nested = STATE.nesting > 0 or any(
+            isinstance(x, Tensor) and x.requires_grad for x in flatten(args)[0]
+        )
+        STATE.nesting += 1
+        try:
+            with enable_grad():
+                out = f(*all_args, **kwargs)
+            gradients = _gradients(f, out, leaves, create_graph=nested)
+        finally:
+            STATE.nesting -= 1
+        keep = with_tensors or STATE.tape is not None
+        parts = [unflatten(s, gradients[i:j]) for s, i, j in _spans(structures)]
+        gradient = parts[0] if isinstance(argnums, int) else tuple(parts)
+        return _leave(out, keep), tree_map(lambda g: _leave(g, keep), gradient)
+
+    return differentiated
+
+
+def _differentiable(
+    f: Any, args: tuple[Any, ...], positions: tuple[int, ...]
+) -> tuple[list[Tensor], list[Structure], list[Any]]:
+    """The leaves of the arguments at the positions as fresh tensors that require gradients."""
+    name = getattr(f, "__name__", "f")
+    all_args = list(args)
+    leaves: list[Tensor] = []
+    structures = []
+    for i in positions:
+        if not -len(args) <= i < len(args):
+            raise TypeError(f"the gradient of `{name}` by argument {i} needs that argument, got {len(args)}")
+        values, structure = flatten(args[i])
+        fresh = [_fresh(x, name, i) for x in values]
+        all_args[i] = unflatten(structure, list(fresh))
+        leaves += fresh
+        structures.append(structure)
+    return leaves, structures, all_args
+
+
+def _fresh(x: Any, name: str, i: int) -> Tensor:
+    # A new node or leaf, so that the inner gradient of nested ones is by this argument alone.
+    if isinstance(x, Tensor) and (x.requires_grad or STATE.tape is not None):
+        t: Tensor = x.bind(ops.reshape, (x,), {"shape": x.shape})
+    elif isinstance(x, Tensor):
+        t = constant(x.data)
+    else:
+        t = constant(np.asarray(x))
+    if t.data.dtype.kind not in "fc":
+        raise TypeError(
+            f"the gradient of `{name}` needs floating-point arguments, got {t.data.dtype.name} for argument {i}; "
+            "convert it, or write numbers with a decimal point"
+        )
+    t.requires_grad = True
+    if t.node is not None:
+        t.node.requires_grad = True
+    return t
+
+
+def _gradients(f: Any, out: Any, leaves: list[Tensor], create_graph: bool) -> list[Any]:
+    name = getattr(f, "__name__", "f")
+    if not isinstance(out, Tensor):
+        if np.ndim(out) != 0 or isinstance(out, tuple | list | dict) or out is None:
+            raise TypeError(
+                f"the gradient of `{name}` needs a single number, got {type(out).__name__}; return one tensor"
+            )
+        return [constant(np.zeros(x.shape, x.dtype)) for x in leaves]
+    if out.size != 1:
+        raise ValueError(
+            f"the gradient of `{name}` needs a single number, got shape {out.shape}; reduce it, with `.sum()`"
+        )
+    if out.dtype.kind not in "fc":
+        raise TypeError(f"the gradient of `{name}` needs a floating-point value, got {out.dtype.name}")
+    found = {}
+    if out.requires_grad:
+        found = cotangents_of([out], [None], leaves, None, create_graph)
+    gradients = [found.get(x.node or x) for x in leaves]
+    return [np.zeros(x.shape, x.dtype) if g is None else g for g, x in zip(gradients, leaves, strict=True)]
+
+
+def _spans(structures: list[Structure]) -> list[tuple[Structure, int, int]]:
+    spans, start = [], 0
+    for structure in structures:
+        spans.append((structure, start, start + structure.size))
+        start += structure.size
+    return spans
+
+
+def _leave(x: Any, keep: bool) -> Any:
+    """`x` on its way out: a tensor where tensors came in or an outer sweep needs it, an array otherwise."""
+    if isinstance(x, Tensor):
+        outer = x.requires_grad and STATE.nesting > 0
+        return x if keep or outer else _array(x.data)
+    return constant(np.asarray(x)) if keep else _array(x)
+
+
+def _array(x: Any) -> Any:
+    # A sweep may hand out a view of what the caller still holds.
+    if isinstance(x, np.ndarray):
+        return x.copy() if x.base is not None or not x.flags.writeable else x
+    return x

@@ -1,0 +1,126 @@
+"""PyTorch: eager with `torch.autograd.grad`, and the same value and gradient as one `torch.compile` function."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+
+from benchmarks.contestants import Gradients, Run
+from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS
+
+
+def polynomial(x):
+    """5x³ + 2x² + 4x + 8."""
+    return 5 * x**3 + 2 * x**2 + 4 * x + 8
+
+
+def rosenbrock(x):
+    """Rosenbrock's valley."""
+    return torch.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+def logistic(weights, features, labels):
+    """Logistic loss with a penalty."""
+    margins = labels * (features @ weights)
+    return torch.mean(torch.log1p(torch.exp(-margins))) + 0.01 * torch.sum(weights**2)
+
+
+def mlp(weights1, bias1, weights2, bias2, features, one_hot):
+    """Cross-entropy of a network with one hidden layer."""
+    hidden = torch.tanh(torch.addmm(bias1, features, weights1))
+    return functional.cross_entropy(torch.addmm(bias2, hidden, weights2), one_hot)
+
+
+def black_scholes(spot, strike, time, rate, volatility):
+    """Total price of European calls."""
+    spread = volatility * torch.sqrt(time)
+    d1 = (torch.log(spot / strike) + (rate + 0.5 * volatility**2) * time) / spread
+    cdf1 = 0.5 * (1.0 + torch.erf(d1 / math.sqrt(2.0)))
+    cdf2 = 0.5 * (1.0 + torch.erf((d1 - spread) / math.sqrt(2.0)))
+    return torch.sum(spot * cdf1 - strike * torch.exp(-rate * time) * cdf2)
+
+
+def rnn(weights_in, weights_state, bias, readout, sequence, target):
+    """Recurrent network, a loop over the sequence."""
+    driven = sequence @ weights_in + bias
+    state = torch.tanh(driven[0])
+    for entry in driven[1:].unbind():
+        state = torch.tanh(entry + state @ weights_state)
+    return torch.sum((state @ readout - target) ** 2)
+
+
+def lorenz_slope(state, parameters):
+    """Right-hand side of the Lorenz system."""
+    x, y, z = state.unbind()
+    sigma, rho, beta = parameters
+    return torch.stack([sigma * (y - x), x * (rho - z) - y, x * y - beta * z])
+
+
+def lorenz(initial, parameters):
+    """Runge-Kutta steps."""
+    state, size, parts = initial, 0.01, parameters.unbind()
+    for _ in range(LORENZ_STEPS):
+        k1 = lorenz_slope(state, parts)
+        k2 = lorenz_slope(state + 0.5 * size * k1, parts)
+        k3 = lorenz_slope(state + 0.5 * size * k2, parts)
+        k4 = lorenz_slope(state + size * k3, parts)
+        state = state + size / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+    return torch.sum(state**2)
+
+
+def heat(initial, diffusivity, target):
+    """Explicit heat steps."""
+    u = initial
+    for _ in range(HEAT_STEPS):
+        p = functional.pad(u, (1, 1, 1, 1))
+        laplacian = p[2:, 1:-1] + p[:-2, 1:-1] + p[1:-1, 2:] + p[1:-1, :-2] - 4.0 * u
+        u = u + diffusivity * laplacian
+    return torch.mean((u - target) ** 2)
+
+
+FAMILIES: dict[str, Callable[..., Any]] = {
+    f.__name__: f for f in (polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat)
+}
+
+
+def collect(result: Any) -> tuple[float, Gradients]:
+    """A result as plain numbers."""
+    value, gradients = result
+    return float(value), [g.detach().numpy() for g in gradients]
+
+
+def eager(function: Callable[..., Any], argnums: tuple[int, ...]) -> Callable[..., Any]:
+    """Value and gradient by the eager tape."""
+
+    def call(*arguments):
+        value = function(*arguments)
+        return value.detach(), torch.autograd.grad(value, [arguments[i] for i in argnums])
+
+    return call
+
+
+def compiled(function: Callable[..., Any], argnums: tuple[int, ...]) -> Callable[..., Any]:
+    """Value and gradient traced by `torch.func` and compiled as one graph."""
+    gradient_and_value = torch.compile(torch.func.grad_and_value(function, argnums))
+
+    def call(*arguments):
+        gradients, value = gradient_and_value(*arguments)
+        return value, gradients
+
+    return call
+
+
+def build(form: str, family: str, inputs: tuple[np.ndarray, ...], argnums: tuple[int, ...]) -> Run | None:
+    """The workload in the named form, `eager` or `compile`."""
+    if family not in FAMILIES:
+        return None
+    arguments = [torch.from_numpy(np.array(x)) for x in inputs]
+    if form == "compile":
+        torch.compiler.reset()
+        return Run(compiled(FAMILIES[family], argnums), tuple(arguments), collect)
+    for i in argnums:
+        arguments[i].requires_grad_(True)
+    return Run(eager(FAMILIES[family], argnums), tuple(arguments), collect)

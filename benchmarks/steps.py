@@ -1,0 +1,4 @@
+"""How many steps the simulations take, in every contestant's form."""
+
+LORENZ_STEPS = 100
+HEAT_STEPS = 50

@@ -1,0 +1,17 @@
+"""Shared by all tests: seeded random numbers, and hypothesis profiles."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same in every run of a test."""
+    return np.random.default_rng(20260117)
