@@ -145,30 +145,36 @@ def _differentiable(
         if not -len(args) <= i < len(args):
             raise TypeError(f"the gradient of `{name}` by argument {i} needs that argument, got {len(args)}")
         values, structure = flatten(args[i])
-        fresh = [_fresh(x, name, i) for x in values]
-        all_args[i] = unflatten(structure, list(fresh))
-        leaves += fresh
+        tensors = [_argument(x, name, i) for x in values]
+        all_args[i] = unflatten(structure, list(tensors))
+        leaves += tensors
         structures.append(structure)
     return leaves, structures, all_args
 
 
-def _fresh(x: Any, name: str, i: int) -> Tensor:
-    # A new node or leaf, so that the inner gradient of nested ones is by this argument alone.
+def fresh(x: Any) -> Tensor:
+    """A new tensor of the values of `x` that requires a gradient: with respect to it alone, however it was made.
+
+    A tensor stays connected with its own graph, so that nested gradients see through it.
+    """
     if isinstance(x, Tensor) and (x.requires_grad or STATE.tape is not None):
         t: Tensor = x.bind(ops.reshape, (x,), {"shape": x.shape})
-    elif isinstance(x, Tensor):
-        t = constant(x.data)
     else:
-        t = constant(np.asarray(x))
-    if t.data.dtype.kind not in "fc":
-        raise TypeError(
-            f"the gradient of `{name}` needs floating-point arguments, got {t.data.dtype.name} for argument {i}; "
-            "convert it, or write numbers with a decimal point"
-        )
+        t = constant(x.data if isinstance(x, Tensor) else np.asarray(x))
     t.requires_grad = True
     if t.node is not None:
         t.node.requires_grad = True
     return t
+
+
+def _argument(x: Any, name: str, i: int) -> Tensor:
+    dtype = x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
+    if dtype.kind not in "fc":
+        raise TypeError(
+            f"the gradient of `{name}` needs floating-point arguments, got {dtype.name} for argument {i}; "
+            "convert it, or write numbers with a decimal point"
+        )
+    return fresh(x)
 
 
 def _gradients(f: Any, out: Any, leaves: list[Tensor], create_graph: bool) -> list[Any]:

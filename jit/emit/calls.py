@@ -1,0 +1,106 @@
+"""The steps that stand alone: one emitter for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from autograd import ops
+from autograd.primitive import Primitive
+
+from ..fuse import Call, View
+from . import scalar
+from .blas import Base, matmul
+from .loops import loop, offset
+from .types import cast, constant, element, index, load, store
+
+
+def _over(builder: ir.IRBuilder, shape: Any, body: Callable[[list[ir.Value]], None]) -> None:
+    """Loops over all positions of a shape."""
+
+    def each(position: list[ir.Value]) -> None:
+        if len(position) == len(shape):
+            body(position)
+            return
+
+        def inner(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            each([*position, i])
+            return []
+
+        loop(builder, shape[len(position)], [], inner)
+
+    each([])
+
+
+def _pointer(builder: ir.IRBuilder, base: Base, view: View, position: list[ir.Value]) -> ir.Value:
+    where = offset(builder, view.offset, view.strides, position)
+    return element(builder, base(view.buffer), where, view.buffer.dtype)
+
+
+def cumsum(builder: ir.IRBuilder, call: Call, base: Base) -> None:
+    """Emits the running sum along an axis, from its end where `reverse`."""
+    params = dict(call.equation.params)
+    axis, reverse = params["axis"], params["reverse"]
+    x, out = call.operands[0], call.target
+    source, dtype = x.buffer.dtype, out.buffer.dtype
+    shape = call.equation.out.aval.shape
+    n = shape[axis]
+
+    def line(outer: list[ir.Value]) -> None:
+        def step(i: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
+            k = builder.sub(index(n - 1), i) if reverse else i
+            position = [*outer[:axis], k, *outer[axis:]]
+            value = cast(builder, load(builder, _pointer(builder, base, x, position), source), source, dtype)
+            total = scalar.add(builder, dtype, carried[0], value)
+            store(builder, total, _pointer(builder, base, out, position), dtype)
+            return [total]
+
+        loop(builder, n, [constant(0, dtype)], step)
+
+    _over(builder, shape[:axis] + shape[axis + 1 :], line)
+
+
+def _extremum_position(sign: str) -> Callable[..., None]:
+    def emit(builder: ir.IRBuilder, call: Call, base: Base) -> None:
+        """Emits the position of the first extremum along an axis; a NaN counts as one."""
+        axis = dict(call.equation.params)["axis"]
+        x, out = call.operands[0], call.target
+        dtype = x.buffer.dtype
+        shape = call.equation.inputs[0].aval.shape
+
+        def line(outer: list[ir.Value]) -> None:
+            def value(k: ir.Value) -> ir.Value:
+                position = [*outer[:axis], k, *outer[axis:]]
+                return load(builder, _pointer(builder, base, x, position), dtype)
+
+            def step(i: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
+                best, where = carried
+                y = value(i)
+                better = _precedes(builder, sign, dtype, y, best)
+                return [builder.select(better, y, best), builder.select(better, i, where)]
+
+            _, found = loop(builder, shape[axis], [value(index(0)), index(0)], step)
+            store(builder, found, _pointer(builder, base, out, outer), np.dtype(np.int64))
+
+        _over(builder, shape[:axis] + shape[axis + 1 :], line)
+
+    return emit
+
+
+def _precedes(builder: ir.IRBuilder, sign: str, dtype: Any, y: ir.Value, best: ir.Value) -> ir.Value:
+    if dtype.kind != "f":
+        signed = builder.icmp_signed if dtype.kind == "i" else builder.icmp_unsigned
+        return signed(sign, y, best)
+    known = builder.fcmp_ordered("ord", best, best)
+    return builder.and_(known, builder.fcmp_unordered(sign, y, best))
+
+
+CALLS: dict[Primitive, Callable[..., None]] = {
+    ops.matmul: matmul,
+    ops.cumsum: cumsum,
+    ops.argmax: _extremum_position(">"),
+    ops.argmin: _extremum_position("<"),
+}

@@ -1,0 +1,55 @@
+"""Counted loops with values carried from one iteration to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+
+from .types import INDEX, index
+
+Body = Callable[[ir.Value, list[ir.Value]], list[ir.Value]]
+
+
+def loop(builder: ir.IRBuilder, n: int, carried: Sequence[ir.Value], body: Body) -> list[ir.Value]:
+    """Emits `for i in range(n): carried = body(i, carried)` for a constant `n`, and returns the last `carried`.
+
+    The test stands at the end, as LLVM's vectoriser wants it; a loop of one iteration is its body.
+    """
+    if n == 0:
+        return list(carried)
+    if n == 1:
+        return body(index(0), list(carried))
+    before = builder.block
+    start = builder.append_basic_block("loop")
+    builder.branch(start)
+    builder.position_at_end(start)
+    i = builder.phi(INDEX)
+    phis = [builder.phi(x.type) for x in carried]
+    i.add_incoming(index(0), before)
+    for phi, x in zip(phis, carried, strict=True):
+        phi.add_incoming(x, before)
+    results = body(i, list(phis))
+    following = builder.add(i, index(1), flags=("nuw", "nsw"))
+    last = builder.block
+    i.add_incoming(following, last)
+    for phi, x in zip(phis, results, strict=True):
+        phi.add_incoming(x, last)
+    end = builder.append_basic_block("end")
+    builder.cbranch(builder.icmp_unsigned("<", following, index(n)), start, end)
+    builder.position_at_end(end)
+    return list(results)
+
+
+def offset(builder: ir.IRBuilder, start: int, strides: Sequence[int], position: Sequence[ir.Value]) -> ir.Value:
+    """The linear offset `start + sum(strides * position)`."""
+    total: ir.Value = index(start)
+    for stride, i in zip(strides, position, strict=True):
+        if stride:
+            step = i if stride == 1 else builder.mul(i, index(stride), flags=("nsw",))
+            total = builder.add(total, step, flags=("nsw",)) if not _is_zero(total) else step
+    return total
+
+
+def _is_zero(x: ir.Value) -> bool:
+    return isinstance(x, ir.Constant) and x.constant == 0

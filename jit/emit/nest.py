@@ -1,0 +1,368 @@
+"""A loop nest as one LLVM function: operands by pointers that do not alias, scalars by value.
+
+    define internal void @nest(ptr noalias %x, ptr noalias %out, double %c) {
+      for i: for j: out[i, j] = f(x[i, j], c)
+    }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+
+from autograd import ops
+
+from ..fuse import Buffer, Entry, Gather, Nest, Operand, Reduce, Scalar, Scatter, Store, View
+from ..graph import Atom, Var
+from . import scalar
+from .loops import loop, offset
+from .types import POINTER, cast, constant, element, index, load, scalar_type, store
+
+Base = Callable[[Buffer], ir.Value]
+_IDENTITIES: dict[Any, Any] = {ops.sum: 0, ops.prod: 1}
+# A nest of few iterations is inlined, so that LLVM unrolls it in place.
+_INLINED = 64
+
+
+class Interface(NamedTuple):
+    """What a nest takes: buffers by pointer, scalars by value, and a pointer for each scalar result."""
+
+    buffers: tuple[int, ...]
+    scalars: tuple[Atom, ...]
+    results: tuple[Var, ...]
+
+
+def interface(nest: Nest) -> Interface:
+    """The parameters of a nest, in the order of their first use."""
+    buffers: dict[int, None] = {}
+    scalars: dict[Any, Atom] = {}
+    results = []
+    for entry in nest.entries:
+        for operand in entry.operands:
+            if by_value(operand):
+                if isinstance(operand.atom, Var):
+                    scalars[operand.atom] = operand.atom
+            elif operand.place is not None:
+                buffers[operand.place.buffer.number] = None
+        for view in _touched(entry):
+            buffers[view.buffer.number] = None
+        if isinstance(entry, Reduce) and entry.target is None:
+            results.append(entry.equation.out)
+    return Interface(tuple(buffers), tuple(scalars.values()), tuple(results))
+
+
+def by_value(operand: Operand) -> bool:
+    """Whether the operand is one number, which the kernel's body reads for the nest."""
+    return isinstance(operand.place, Scalar) or (operand.place is not None and operand.atom.aval.size == 1)
+
+
+def _touched(entry: Entry) -> Iterator[View]:
+    """The views that an entry reads or writes beside its operands."""
+    if isinstance(entry, Gather):
+        yield entry.source
+    if isinstance(entry, Store | Scatter) or (isinstance(entry, Reduce) and entry.target is not None):
+        yield entry.target  # type: ignore[misc]
+
+
+def function(module: ir.Module, name: str, nest: Nest, status: bool) -> tuple[ir.Function, Interface]:
+    """Adds the function of a nest to a module."""
+    needed = interface(nest)
+    types = [POINTER] * len(needed.buffers)
+    types += [scalar_type(x.aval.dtype) for x in needed.scalars]
+    types += [POINTER] * (len(needed.results) + status)
+    made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
+    made.linkage = "internal"
+    made.attributes.add("alwaysinline" if np.prod(nest.shape) <= _INLINED else "noinline")
+    for argument in made.args:
+        if isinstance(argument.type, ir.PointerType):
+            argument.add_attribute("noalias")
+    builder = ir.IRBuilder(made.append_basic_block("entry"))
+    _Emitter(builder, nest, needed, made.args, status).emit()
+    builder.ret_void()
+    return made, needed
+
+
+def scalars(
+    builder: ir.IRBuilder, nest: Nest, values: dict[Atom, ir.Value], base: Base, status: ir.Value | None
+) -> None:
+    """Emits the entries of a nest of shape () in place; `values` are the scalars before and after it."""
+    emitter = _Emitter(builder, nest, Interface((), (), ()), [], False)
+    emitter.scalars = emitter.values = values
+    emitter.status = status
+    for entry in nest.entries:
+        for view in _touched(entry):
+            emitter.bases[view.buffer.number] = base(view.buffer)
+        emitter.entry(entry)
+
+
+class _Emitter:
+    """The body of one nest: `values` holds what is computed at the current element."""
+
+    def __init__(self, builder: Any, nest: Nest, needed: Interface, arguments: Any, status: bool) -> None:
+        self.builder, self.nest = builder, nest
+        n, m = len(needed.buffers), len(needed.scalars)
+        self.bases = dict(zip(needed.buffers, arguments[:n], strict=True))
+        self.scalars: dict[Atom, ir.Value] = dict(zip(needed.scalars, arguments[n : n + m], strict=True))
+        self.results = dict(zip(needed.results, arguments[n + m :], strict=False))
+        self.status = arguments[-1] if status else None
+        self.values: dict[Atom, ir.Value] = {}
+        self.position: list[ir.Value] = []
+        self.reductions = [x for x in nest.entries if isinstance(x, Reduce)]
+        self.axes = merged_axes(nest)
+        self.lengths = [int(np.prod([nest.shape[i] for i in axes])) for axes in self.axes]
+        # For each reduction, how many of the innermost loops it runs over in a register.
+        self.depths = [self.register_depth(x) for x in self.reductions]
+
+    def strides(self, view: View) -> list[int]:
+        """The strides of a view over the merged axes: a group of axes steps as its last one does."""
+        return [view.strides[axes[-1]] for axes in self.axes]
+
+    def register_depth(self, reduction: Reduce) -> int:
+        if reduction.target is None:
+            return len(self.axes)
+        depth = 0
+        for stride in reversed(self.strides(reduction.target)):
+            if stride:
+                break
+            depth += 1
+        return depth
+
+    def emit(self) -> None:
+        for reduction, depth in zip(self.reductions, self.depths, strict=True):
+            if self.in_memory(reduction, depth):
+                self.prefill(reduction)
+        self.nested(0, [None] * len(self.reductions))
+
+    def in_memory(self, reduction: Reduce, depth: int) -> bool:
+        """Whether partial results pass through memory, since an outer loop reduces as well."""
+        if reduction.target is None:
+            return False
+        outer = self.strides(reduction.target)[: len(self.axes) - depth]
+        return any(stride == 0 for stride in outer)
+
+    def nested(self, d: int, accumulators: list[Any]) -> list[Any]:
+        """Emits the loops from axis `d` inwards; the accumulators that are alive run through them."""
+        if d == len(self.axes):
+            return self.element(accumulators)
+        started = [
+            identity(self.builder, self.reductions[r]) if len(self.axes) - self.depths[r] == d else x
+            for r, x in enumerate(accumulators)
+        ]
+        alive = [r for r, x in enumerate(started) if x is not None]
+
+        def body(i: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
+            self.position.append(i)
+            inner: list[Any] = [None] * len(started)
+            for r, x in zip(alive, carried, strict=True):
+                inner[r] = x
+            after = self.nested(d + 1, inner)
+            self.position.pop()
+            return [after[r] for r in alive]
+
+        results = loop(self.builder, self.lengths[d], [started[r] for r in alive], body)
+        finished: list[Any] = [None] * len(started)
+        for r, x in zip(alive, results, strict=True):
+            if len(self.axes) - self.depths[r] == d:
+                self.finish(self.reductions[r], self.depths[r], x)
+            else:
+                finished[r] = x
+        return finished
+
+    def finish(self, reduction: Reduce, depth: int, x: ir.Value) -> None:
+        dtype = reduction.equation.out.aval.dtype
+        if accumulator_dtype(reduction) != dtype:
+            x = cast(self.builder, x, accumulator_dtype(reduction), dtype)
+        if reduction.target is None:
+            store(self.builder, x, self.results[reduction.equation.out], dtype)
+            return
+        pointer = self.pointer(reduction.target, len(self.axes) - depth)
+        if self.in_memory(reduction, depth):
+            x = combined(self.builder, reduction, load(self.builder, pointer, dtype), x, dtype)
+        store(self.builder, x, pointer, dtype)
+
+    def element(self, accumulators: list[Any]) -> list[Any]:
+        """Emits what happens at one element."""
+        self.values = {}
+        found = list(accumulators)
+        number = 0
+        for entry in self.nest.entries:
+            if isinstance(entry, Reduce):
+                found[number] = self.reduce(entry, accumulators[number], self.depths[number])
+                number += 1
+            else:
+                self.entry(entry)
+        return found
+
+    def entry(self, entry: Entry) -> None:
+        if isinstance(entry, Store):
+            self.store(entry)
+        elif isinstance(entry, Scatter):
+            self.scatter(entry)
+        elif isinstance(entry, Gather):
+            self.values[entry.equation.out] = self.gather(entry)
+        else:
+            operands = [self.value(x) for x in entry.operands]
+            out = entry.equation.out
+            if isinstance(entry, Reduce):
+                # A reduction of one element.
+                source = entry.operands[0].atom.aval.dtype
+                self.values[out] = cast(self.builder, operands[0], source, out.aval.dtype)
+            else:
+                self.values[out] = scalar.compute(self.builder, entry.equation, operands)
+
+    def reduce(self, entry: Reduce, accumulator: Any, depth: int) -> Any:
+        x = self.value(entry.operands[0])
+        source, out = entry.operands[0].atom.aval.dtype, entry.equation.out.aval.dtype
+        if depth:
+            dtype = accumulator_dtype(entry)
+            return combined(self.builder, entry, accumulator, cast(self.builder, x, source, dtype), dtype)
+        pointer = self.pointer(entry.target, len(self.axes))
+        before = load(self.builder, pointer, out)
+        after = combined(self.builder, entry, before, cast(self.builder, x, source, out), out)
+        store(self.builder, after, pointer, out)
+        return None
+
+    def store(self, entry: Store) -> None:
+        dtype = entry.target.buffer.dtype
+        x = cast(self.builder, self.value(entry.operands[0]), entry.operands[0].atom.aval.dtype, dtype)
+        store(self.builder, x, self.pointer(entry.target, len(self.axes)), dtype)
+
+    def gather(self, entry: Gather) -> ir.Value:
+        rank = len(entry.operands)
+        shape = entry.equation.inputs[0].aval.shape
+        where = self.indexed(entry.source, rank, shape, entry.operands)
+        dtype = entry.source.buffer.dtype
+        base = self.bases[entry.source.buffer.number]
+        return load(self.builder, element(self.builder, base, where, dtype), dtype)
+
+    def scatter(self, entry: Scatter) -> None:
+        x, *indices = entry.operands
+        dtype = entry.target.buffer.dtype
+        where = self.indexed(entry.target, len(indices), entry.shape, indices)
+        pointer = element(self.builder, self.bases[entry.target.buffer.number], where, dtype)
+        value = cast(self.builder, self.value(x), x.atom.aval.dtype, dtype)
+        store(self.builder, scalar.add(self.builder, dtype, load(self.builder, pointer, dtype), value), pointer, dtype)
+
+    def indexed(self, view: View, rank: int, shape: Any, indices: Any) -> ir.Value:
+        """The offset of `view[indices..., trailing position]`, each index checked against its axis."""
+        b = self.builder
+        trailing = len(view.strides) - rank
+        own = self.unmerged_position()[len(self.nest.shape) - trailing :] if trailing else []
+        where = offset(b, view.offset, view.strides[rank:], own)
+        for operand, n, stride in zip(indices, shape, view.strides, strict=False):
+            i = cast(b, self.value(operand), operand.atom.aval.dtype, np.dtype(np.int64))
+            i = b.select(b.icmp_signed("<", i, index(0)), b.add(i, index(n)), i)
+            outside = b.icmp_unsigned(">=", i, index(n))
+            with b.if_then(outside, likely=False):
+                b.store(ir.Constant(ir.IntType(64), OUT_OF_RANGE), self.status)
+            i = b.select(outside, index(0), i)
+            where = b.add(where, b.mul(i, index(stride)))
+        return where
+
+    def unmerged_position(self) -> list[ir.Value]:
+        """The position on every axis of the nest; a nest that gathers keeps its axes unmerged."""
+        found: list[ir.Value] = [index(0)] * len(self.nest.shape)
+        for axes, i in zip(self.axes, self.position, strict=True):
+            found[axes[-1]] = i
+        return found
+
+    def value(self, operand: Operand) -> ir.Value:
+        atom = operand.atom
+        if not isinstance(atom, Var):
+            return constant(atom.value, atom.aval.dtype)
+        if atom in self.scalars and by_value(operand):
+            return self.scalars[atom]
+        if operand.place is None:
+            return self.values[atom]
+        key = (atom, operand.place)
+        if key not in self.values:
+            pointer = self.pointer(operand.place, len(self.axes))
+            self.values[key] = load(self.builder, pointer, operand.place.buffer.dtype)  # type: ignore[index]
+        return self.values[key]  # type: ignore[index]
+
+    def pointer(self, view: Any, depth: int) -> ir.Value:
+        strides = self.strides(view)[:depth]
+        where = offset(self.builder, view.offset, strides, self.position[:depth])
+        return element(self.builder, self.bases[view.buffer.number], where, view.buffer.dtype)
+
+    def prefill(self, reduction: Reduce) -> None:
+        """Sets the target of a reduction through memory to the identity."""
+        target = reduction.target
+        assert target is not None
+        dtype = target.buffer.dtype
+        x = cast(self.builder, identity(self.builder, reduction), accumulator_dtype(reduction), dtype)
+        base = self.bases[target.buffer.number]
+
+        def body(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            store(self.builder, x, element(self.builder, base, i, dtype), dtype)
+            return []
+
+        loop(self.builder, target.buffer.size, [], body)
+
+
+OUT_OF_RANGE = 2**62
+
+
+def merged_axes(nest: Nest) -> list[tuple[int, ...]]:
+    """The axes of a nest in groups over which every view steps evenly, so that each is one loop.
+
+    Axes of length one are left out.
+    """
+    axes = [i for i, n in enumerate(nest.shape) if n != 1]
+    if not axes:
+        return [(0,)] if nest.shape else []
+    if any(isinstance(entry, Gather | Scatter) for entry in nest.entries):
+        return [(i,) for i in axes]
+    views = [
+        x.place for entry in nest.entries for x in entry.operands if isinstance(x.place, View) and not by_value(x)
+    ]
+    views += [view for entry in nest.entries for view in _touched(entry)]
+    groups = [(axes[0],)]
+    for i in axes[1:]:
+        last = groups[-1][-1]
+        even = all(view.strides[last] == view.strides[i] * nest.shape[i] for view in views)
+        scalars = any(isinstance(entry, Reduce) and entry.target is None for entry in nest.entries)
+        if even and (views or scalars):
+            groups[-1] = (*groups[-1], i)
+        else:
+            groups.append((i,))
+    return groups
+
+
+def accumulator_dtype(reduction: Reduce) -> Any:
+    """Sums of float32 run in float64, or their rounding errors would grow with the length."""
+    dtype = reduction.equation.out.aval.dtype
+    if reduction.equation.primitive is ops.sum and dtype.name == "float32":
+        return np.dtype(np.float64)
+    return dtype
+
+
+def identity(builder: ir.IRBuilder, reduction: Reduce) -> ir.Value:
+    """What a reduction starts from."""
+    primitive, dtype = reduction.equation.primitive, accumulator_dtype(reduction)
+    if primitive in _IDENTITIES:
+        return constant(_IDENTITIES[primitive], dtype)
+    largest = primitive is ops.min
+    if dtype.kind == "f":
+        return constant(np.inf if largest else -np.inf, dtype)
+    if dtype.kind == "b":
+        return constant(largest, dtype)
+    return constant(np.iinfo(dtype).max if largest else np.iinfo(dtype).min, dtype)
+
+
+def combined(builder: ir.IRBuilder, reduction: Reduce, x: ir.Value, y: ir.Value, dtype: Any) -> ir.Value:
+    """Two partial results as one."""
+    primitive = reduction.equation.primitive
+    if primitive is ops.max:
+        return scalar.maximum(builder, dtype, x, y)
+    if primitive is ops.min:
+        return scalar.minimum(builder, dtype, x, y)
+    if dtype.kind != "f":
+        return scalar.add(builder, dtype, x, y) if primitive is ops.sum else scalar.mul(builder, dtype, x, y)
+    # Partial results in the lanes of a vector: the only reordering of a sum that is allowed.
+    make = builder.fadd if primitive is ops.sum else builder.fmul
+    return make(x, y, flags=("reassoc", "nsz", "contract"))
+

@@ -1,0 +1,140 @@
+"""The body of a kernel: its steps one after the other, scalars in registers between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+
+from ..fuse import Buffer, Call, Fill, Gather, Nest, Operand, Program, Scatter, View
+from ..graph import Atom, Literal
+from ..plan import Plan
+from .blas import alloca
+from .calls import CALLS
+from .loops import loop
+from .nest import by_value, function, scalars
+from .types import INDEX, constant, element, index, load, memory_type, store
+
+
+class Memory(NamedTuple):
+    """The addresses that a kernel is called with: of each input, capture and output, and of the workspace."""
+
+    inputs: Sequence[ir.Value]
+    captures: Sequence[ir.Value]
+    outputs: Sequence[ir.Value]
+    work: ir.Value | None
+
+
+def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory: Memory) -> tuple[Any, list[Any]]:
+    """Emits the body of a kernel.
+
+    **Returns:** the status (0 where all went well, otherwise the number of the first guard that failed, or
+    `OUT_OF_RANGE`), and the outputs of shape () as values.
+    """
+    body = _Body(builder, name, plan, memory)
+    for step in program.steps:
+        body.step(step)
+    status = body.checked([body.scalar(guard) for guard in program.guards])
+    return status, [body.scalar(x) for x in program.outputs if x.atom.aval.shape == ()]
+
+
+class _Body:
+    def __init__(self, builder: ir.IRBuilder, name: str, plan: Plan, memory: Memory) -> None:
+        self.builder, self.name, self.plan, self.memory = builder, name, plan, memory
+        self.values: dict[Atom, ir.Value] = {}
+        self.status: ir.Value | None = None
+        self.count = 0
+
+    def step(self, step: Nest | Fill | Call) -> None:
+        if isinstance(step, Fill):
+            self.fill(step)
+        elif isinstance(step, Call):
+            CALLS[step.equation.primitive](self.builder, step, self.base)
+        elif step.shape == ():
+            self.read(step)
+            scalars(self.builder, step, self.values, self.base, self.status_of(step))
+        elif step.entries:
+            self.nest(step)
+
+    def nest(self, nest: Nest) -> None:
+        b = self.builder
+        status = self.status_of(nest)
+        self.read(nest)
+        made, needed = function(b.module, f"{self.name}_nest{self.count}", nest, status is not None)
+        self.count += 1
+        slots = [alloca(b, memory_type(x.aval.dtype)) for x in needed.results]
+        arguments = [self.bases[number] for number in needed.buffers]
+        arguments += [self.values[x] for x in needed.scalars]
+        b.call(made, arguments + slots + ([] if status is None else [status]))
+        for x, slot in zip(needed.results, slots, strict=True):
+            self.values[x] = load(b, slot, x.aval.dtype)
+
+    def read(self, nest: Nest) -> None:
+        """Makes ready what the nest is given: scalars that lie in memory, and the addresses of buffers."""
+        self.bases: dict[int, ir.Value] = {}
+        for entry in nest.entries:
+            for operand in entry.operands:
+                if by_value(operand):
+                    if isinstance(operand.place, View):
+                        self.scalar(operand)
+                elif operand.place is not None:
+                    self.bases[operand.place.buffer.number] = self.base(operand.place.buffer)  # type: ignore[union-attr]
+            for view in (getattr(entry, "target", None), getattr(entry, "source", None)):
+                if view is not None:
+                    self.bases[view.buffer.number] = self.base(view.buffer)
+
+    def scalar(self, operand: Operand) -> ir.Value:
+        """A value of one element, loaded at its first use if it lies in memory."""
+        atom = operand.atom
+        if isinstance(atom, Literal):
+            return constant(atom.value, atom.aval.dtype)
+        if atom not in self.values:
+            view = operand.place
+            assert isinstance(view, View)
+            pointer = element(self.builder, self.base(view.buffer), index(view.offset), view.buffer.dtype)
+            self.values[atom] = load(self.builder, pointer, view.buffer.dtype)
+        return self.values[atom]
+
+    def base(self, buffer: Buffer) -> ir.Value:
+        """The address of a buffer."""
+        if buffer.kind == "work":
+            start = index(self.plan.offsets[buffer.number])
+            return self.builder.gep(self.memory.work, [start], inbounds=True, source_etype=ir.IntType(8))
+        lists = {"input": self.memory.inputs, "capture": self.memory.captures, "output": self.memory.outputs}
+        return lists[buffer.kind][buffer.index]
+
+    def fill(self, fill: Fill) -> None:
+        b, buffer = self.builder, fill.target.buffer
+        base = self.base(buffer)
+        if not fill.value.value:
+            size = buffer.size * buffer.dtype.itemsize
+            memset = b.module.declare_intrinsic("llvm.memset", [base.type, INDEX])
+            zero, ordinary = ir.Constant(ir.IntType(8), 0), ir.Constant(ir.IntType(1), 0)
+            b.call(memset, [base, zero, index(size), ordinary])
+            return
+        value = constant(fill.value.value, buffer.dtype)
+
+        def body(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            store(b, value, element(b, base, i, buffer.dtype), buffer.dtype)
+            return []
+
+        loop(b, buffer.size, [], body)
+
+    def status_of(self, nest: Nest) -> ir.Value | None:
+        """Where a nest that indexes by values says that one was out of range."""
+        if not any(isinstance(entry, Gather | Scatter) for entry in nest.entries):
+            return None
+        if self.status is None:
+            self.status = alloca(self.builder, INDEX)
+            with self.builder.goto_entry_block():
+                self.builder.store(index(0), self.status)
+        return self.status
+
+    def checked(self, guards: list[ir.Value]) -> ir.Value:
+        """The first guard that failed, counted from 1; a failed guard explains any other trouble."""
+        status: ir.Value = index(0) if self.status is None else self.builder.load(self.status, typ=INDEX)
+        for number in range(len(guards), 0, -1):
+            status = self.builder.select(guards[number - 1], status, index(number))
+        return status
+

@@ -1,0 +1,109 @@
+"""NumPy's dtypes as LLVM's types: loads, stores, constants and casts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+INDEX = ir.IntType(64)
+BOOL = ir.IntType(1)
+POINTER = ir.PointerType()
+# x * y + z may become one instruction with one rounding; sums are not reordered.
+CONTRACT = ("contract",)
+
+_FLOATS: dict[str, ir.Type] = {"float64": ir.DoubleType(), "float32": ir.FloatType()}
+
+
+def scalar_type(dtype: np.dtype[Any]) -> ir.Type:
+    """The type of a value of that dtype in a register.
+
+    **Errors:** `NotImplementedError` for a dtype that kernels do not compute with.
+    """
+    if dtype.kind == "b":
+        return BOOL
+    if dtype.kind in "iu":
+        return ir.IntType(8 * dtype.itemsize)
+    if dtype.name in _FLOATS:
+        return _FLOATS[dtype.name]
+    raise NotImplementedError(
+        f"compiled functions compute with float64, float32, integers and booleans, got {dtype.name}; convert it with "
+        "`astype`, or run this part eagerly"
+    )
+
+
+def memory_type(dtype: np.dtype[Any]) -> ir.Type:
+    """The type of an element of that dtype in memory."""
+    return ir.IntType(8) if dtype.kind == "b" else scalar_type(dtype)
+
+
+def constant(value: Any, dtype: np.dtype[Any]) -> ir.Constant:
+    """A number as a constant of that dtype."""
+    kind = scalar_type(dtype)
+    if dtype.kind == "f":
+        return ir.Constant(kind, float(value))
+    return ir.Constant(kind, int(value))
+
+
+def index(i: int) -> ir.Constant:
+    """A position or a length as a constant."""
+    return ir.Constant(INDEX, i)
+
+
+def load(builder: ir.IRBuilder, pointer: ir.Value, dtype: np.dtype[Any]) -> ir.Value:
+    """The element at that address."""
+    value = builder.load(pointer, typ=memory_type(dtype))
+    if dtype.kind == "b":
+        return builder.icmp_unsigned("!=", value, ir.Constant(ir.IntType(8), 0))
+    return value
+
+
+def store(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value, dtype: np.dtype[Any]) -> None:
+    """Writes an element to that address."""
+    if dtype.kind == "b":
+        value = builder.zext(value, ir.IntType(8))
+    builder.store(value, pointer)
+
+
+def element(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, dtype: np.dtype[Any]) -> ir.Value:
+    """The address of an element, `offset` elements from `base`."""
+    return builder.gep(base, [offset], inbounds=True, source_etype=memory_type(dtype))
+
+
+def cast(builder: ir.IRBuilder, x: ir.Value, source: np.dtype[Any], target: np.dtype[Any]) -> ir.Value:
+    """The value of one dtype in another, as NumPy's `astype` converts it."""
+    if source == target:
+        return x
+    kind = scalar_type(target)
+    if target.kind == "b":
+        zero = constant(0, source)
+        if source.kind == "f":
+            return builder.fcmp_unordered("!=", x, zero)
+        return builder.icmp_unsigned("!=", x, zero)
+    if source.kind == "f":
+        if target.kind == "f":
+            return builder.fptrunc(x, kind) if target.itemsize < source.itemsize else builder.fpext(x, kind)
+        return builder.fptosi(x, kind) if target.kind == "i" else builder.fptoui(x, kind)
+    if target.kind == "f":
+        return builder.sitofp(x, kind) if source.kind == "i" else builder.uitofp(x, kind)
+    if target.itemsize < source.itemsize and source.kind != "b":
+        return builder.trunc(x, kind)
+    if source.kind != "b" and target.itemsize == source.itemsize:
+        return x
+    return builder.sext(x, kind) if source.kind == "i" else builder.zext(x, kind)
+
+
+def intrinsic(builder: ir.IRBuilder, name: str, *operands: ir.Value) -> ir.Value:
+    """A call of the LLVM intrinsic of that name for the type of its operands."""
+    kind = operands[0].type
+    function = builder.module.declare_intrinsic(name, [kind], ir.FunctionType(kind, [x.type for x in operands]))
+    return builder.call(function, operands)
+
+
+def external(builder: ir.IRBuilder, name: str, result: ir.Type, operands: list[ir.Value]) -> ir.Value:
+    """A call of a C function that the process has loaded."""
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(result, [x.type for x in operands]), name)
+    return builder.call(function, operands)

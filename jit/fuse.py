@@ -1,0 +1,520 @@
+"""From a graph to a program of steps: loop nests that fuse many equations, and calls that stand alone.
+
+Every step has a place in one order. An elementwise equation joins the first nest over its shape that runs
+late enough for all its operands; inside a nest its value stays in a register, and it is stored only if
+another step reads it. Views (reshape, transpose, slice, expand) move nothing: they are strides.
+Values of one element are scalars: they live in registers of the kernel itself.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import count
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd import ops
+from autograd.primitive import Aval, Primitive, Shape
+
+from .graph import Atom, Equation, Graph, Literal, Var
+
+REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
+CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin})
+# Past this many equations a vectorised loop body spills its registers and compiles ever slower.
+LONGEST_NEST = 300
+
+
+class Buffer(NamedTuple):
+    """Memory: `kind` is `input`, `capture`, `output` (each with its position in `index`) or `work`."""
+
+    number: int
+    kind: str
+    index: int
+    dtype: np.dtype[Any]
+    size: int
+
+
+class View(NamedTuple):
+    """Elements of a buffer: where the first one is, and the strides, counted in elements."""
+
+    buffer: Buffer
+    offset: int
+    strides: tuple[int, ...]
+
+
+class Scalar(NamedTuple):
+    """A value of one element, in a register; a larger array may repeat it."""
+
+    atom: Atom
+
+
+Place = View | Scalar
+
+
+class Operand(NamedTuple):
+    """What an entry reads: a value made in the same nest (`place` is `None`), or one that lies elsewhere."""
+
+    atom: Atom
+    place: Place | None
+
+
+class Compute(NamedTuple):
+    """An elementwise equation."""
+
+    equation: Equation
+    operands: tuple[Operand, ...]
+
+
+class Gather(NamedTuple):
+    """An equation that reads `source` at the positions that the operands hold."""
+
+    equation: Equation
+    source: View
+    operands: tuple[Operand, ...]
+
+
+class Reduce(NamedTuple):
+    """A reduction of the operand, to `target` where the result is an array."""
+
+    equation: Equation
+    operands: tuple[Operand, ...]
+    target: View | None
+
+
+class Store(NamedTuple):
+    """The operand, stored element by element."""
+
+    operands: tuple[Operand, ...]
+    target: View
+
+
+class Scatter(NamedTuple):
+    """The first operand, added to `target`, of that shape, at the positions that the others hold."""
+
+    operands: tuple[Operand, ...]
+    target: View
+    shape: Shape
+
+
+Entry = Compute | Gather | Reduce | Store | Scatter
+
+
+class Nest(NamedTuple):
+    """Loops over a shape with all entries in the body; of shape () the entries once, in registers."""
+
+    shape: Shape
+    entries: tuple[Entry, ...]
+
+
+class Fill(NamedTuple):
+    """A buffer set to one number."""
+
+    target: View
+    value: Literal
+
+
+class Call(NamedTuple):
+    """An equation with an emitter of its own."""
+
+    equation: Equation
+    operands: tuple[View, ...]
+    target: View
+
+
+Step = Nest | Fill | Call
+
+
+class Program(NamedTuple):
+    """The steps in their order, and where the results lie."""
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    guards: tuple[Operand, ...]
+    outputs: tuple[Operand, ...]
+
+
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides, in elements, of a contiguous array."""
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= max(n, 1)
+    return tuple(strides[::-1])
+
+
+def fuse(graph: Graph) -> Program:
+    """The program of a graph."""
+    lowering = _Lowering(graph)
+    for equation in graph.equations:
+        lowering.add(equation)
+    return lowering.program()
+
+
+class _Group:
+    """A step in the making."""
+
+    def __init__(self, shape: Shape, step: Step | None = None) -> None:
+        self.shape, self.step = shape, step
+        self.entries: list[Entry] = []
+
+
+class _Lowering:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.groups: list[_Group] = []
+        self.nests: dict[Shape, list[int]] = {}
+        self.places: dict[Var, Place] = {}
+        # Where a value is made inside a nest, and the step from which others can read it.
+        self.home: dict[Var, int] = {}
+        self.ready: dict[Var, int] = {}
+        self.stored: dict[Var, tuple[View, int]] = {}
+        self.numbers = count()
+        self.output_of = _output_buffers(graph)
+        self.claimed: set[int] = set()
+        for kind, variables in (("input", graph.inputs), ("capture", graph.captures)):
+            for i, x in enumerate(variables):
+                self.places[x] = self.buffer(kind, i, x.aval)
+                self.ready[x] = 0
+
+    # ---- equations ----
+
+    def add(self, equation: Equation) -> None:
+        primitive, inputs, params, out = equation
+        view = VIEWS.get(primitive)
+        if out.aval.size == 0:
+            self.places[out], self.ready[out] = self.new_buffer(out), 0
+        elif view is not None:
+            self.alias(equation, dict(params))
+        elif primitive.elementwise:
+            self.compute(equation)
+        elif primitive in REDUCTIONS:
+            self.reduce(equation, **dict(params))
+        elif primitive in CALLS:
+            self.call(equation)
+        else:
+            getattr(self, primitive.name)(equation, **dict(params))
+
+    def compute(self, equation: Equation) -> None:
+        out = equation.out
+        shape = () if out.aval.size == 1 else out.aval.shape
+        group = self.group(shape, max([self.level(x, shape) for x in equation.inputs], default=0))
+        operands = tuple([self.operand(x, group, shape) for x in equation.inputs])
+        self.groups[group].entries.append(Compute(equation, operands))
+        self.made(out, group)
+
+    def made(self, out: Var, group: int) -> None:
+        self.home[out], self.ready[out] = group, group + 1
+        if out.aval.size == 1:
+            self.places[out] = Scalar(out)
+
+    def alias(self, equation: Equation, params: dict[str, Any]) -> None:
+        primitive, (x,), _, out = equation
+        if isinstance(x, Literal) or isinstance(self.places.get(x), Scalar):
+            place = Scalar(x) if isinstance(x, Literal) else self.places[x]
+            self.places[out] = place
+            root = place.atom  # type: ignore[union-attr]
+            self.ready[out] = 0 if isinstance(root, Literal) else self.ready[root]
+            return
+        view, ready = self.view(x)
+        strides = VIEWS[primitive](view, x.aval, **params)
+        if strides is None:
+            view, ready = self.copy(x)
+            strides = VIEWS[primitive](view, x.aval, **params)
+        self.places[out], self.ready[out] = strides, ready
+
+    def reduce(self, equation: Equation, axis: tuple[int, ...], keepdims: bool) -> None:
+        x, out = equation.inputs[0], equation.out
+        shape = x.aval.shape
+        if x.aval.size == 0:
+            self.fill(out, Literal.of(_IDENTITY[equation.primitive], out.aval.dtype))
+            return
+        shape = () if x.aval.size == 1 else shape
+        group = self.group(shape, self.level(x, shape))
+        operand = self.operand(x, group, shape)
+        if out.aval.size == 1:
+            self.groups[group].entries.append(Reduce(equation, (operand,), None))
+            self.places[out] = Scalar(out)
+            self.ready[out] = group + 1
+            if shape == ():
+                self.home[out] = group
+            return
+        view = self.new_buffer(out)
+        kept = iter(view.strides if not keepdims else [s for i, s in enumerate(view.strides) if i not in axis])
+        aligned = tuple([0 if i in axis else next(kept) for i in range(len(shape))])
+        self.groups[group].entries.append(Reduce(equation, (operand,), view._replace(strides=aligned)))
+        self.places[out], self.ready[out] = view, group + 1
+
+    def call(self, equation: Equation) -> None:
+        out = equation.out
+        if any(x.aval.size == 0 for x in equation.inputs):
+            self.fill(out, Literal.of(0, out.aval.dtype))
+            return
+        found = [self.view(x) for x in equation.inputs]
+        target = self.new_buffer(out)
+        step = Call(equation, tuple([view for view, _ in found]), target)
+        self.groups.append(_Group((), step))
+        self.places[out], self.ready[out] = target, len(self.groups)
+
+    def fill(self, out: Var, value: Literal) -> None:
+        if out.aval.size == 1:
+            self.places[out], self.ready[out] = Scalar(value), 0
+            return
+        target = self.new_buffer(out)
+        self.groups.append(_Group((), Fill(target, value)))
+        self.places[out], self.ready[out] = target, len(self.groups)
+
+    def concatenate(self, equation: Equation, axis: int) -> None:
+        out = equation.out
+        target = self.new_buffer(out)
+        start, ready = 0, 0
+        for x in equation.inputs:
+            part = target._replace(offset=target.offset + start * target.strides[axis])
+            if x.aval.size:
+                ready = max(ready, self.store(x, part, 0))
+            start += x.aval.shape[axis]
+        self.places[out], self.ready[out] = target, ready
+
+    def unslice(self, equation: Equation, shape: Shape, index: Any) -> None:
+        x, out = equation.inputs[0], equation.out
+        target = self.zeros(out)
+        part = _sliced(target, x.aval, index=index)
+        ready = self.ready[out]
+        self.ready[out] = self.store(x, part, ready) if x.aval.size else ready
+
+    def zeros(self, out: Var) -> View:
+        target = self.new_buffer(out)
+        self.groups.append(_Group((), Fill(target, Literal.of(0, out.aval.dtype))))
+        self.places[out], self.ready[out] = target, len(self.groups)
+        return target
+
+    def gather(self, equation: Equation) -> None:
+        x, *indices = equation.inputs
+        out = equation.out
+        source, ready = self.view(x)
+        shape = () if out.aval.size == 1 else out.aval.shape
+        level = max([ready, *[self.level(i, shape) for i in indices]])
+        group = self.group(shape, level)
+        trailing = len(out.aval.shape) - len(indices[0].aval.shape)
+        operands = tuple([self.leading(i, group, shape, trailing) for i in indices])
+        self.groups[group].entries.append(Gather(equation, source, operands))
+        self.made(out, group)
+
+    def scatter_add(self, equation: Equation, shape: Shape) -> None:
+        x, *indices = equation.inputs
+        out = equation.out
+        target = self.zeros(out)
+        if not x.aval.size:
+            return
+        space = () if x.aval.size == 1 else x.aval.shape
+        level = max([self.ready[out], self.level(x, space), *[self.level(i, space) for i in indices]])
+        group = self.group(space, level)
+        trailing = len(x.aval.shape) - len(indices[0].aval.shape)
+        operands = (
+            self.operand(x, group, space),
+            *[self.leading(i, group, space, trailing) for i in indices],
+        )
+        self.groups[group].entries.append(Scatter(operands, target, shape))
+        self.ready[out] = group + 1
+
+    # ---- where operands lie ----
+
+    def group(self, shape: Shape, level: int) -> int:
+        """The first nest over that shape from step `level` on with room, or a new one at the end."""
+        nests = self.nests.setdefault(shape, [])
+        for number in nests[bisect_left(nests, level) :]:
+            if shape == () or len(self.groups[number].entries) < LONGEST_NEST:
+                return number
+        self.groups.append(_Group(shape))
+        nests.append(len(self.groups) - 1)
+        return len(self.groups) - 1
+
+    def level(self, x: Atom, shape: Shape) -> int:
+        """The first step whose nest over `shape` can read `x`."""
+        if isinstance(x, Literal):
+            return 0
+        place = self.places.get(x)
+        if isinstance(place, Scalar):
+            x = place.atom  # type: ignore[assignment]
+            if isinstance(x, Literal):
+                return 0
+        home = self.home.get(x)
+        if home is not None and self.groups[home].shape == shape:
+            return home
+        return self.ready[x]
+
+    def operand(self, x: Atom, group: int, shape: Shape) -> Operand:
+        """`x` as the nest reads it, its strides aligned with the nest's shape."""
+        place = Scalar(x) if isinstance(x, Literal) else self.places.get(x)
+        if isinstance(place, Scalar):
+            return Operand(place.atom, place)
+        if self.home.get(x) == group:  # type: ignore[arg-type]
+            return Operand(x, None)
+        view, _ = self.view(x)  # type: ignore[arg-type]
+        return Operand(x, _broadcast(view, x.aval.shape, shape))
+
+    def leading(self, x: Atom, group: int, shape: Shape, trailing: int) -> Operand:
+        """As `operand`, for an index array which stands for the leading axes of the nest."""
+        operand = self.operand(x, group, shape[: len(shape) - trailing] if trailing else shape)
+        if isinstance(operand.place, View):
+            view = operand.place
+            return operand._replace(place=view._replace(strides=view.strides + (0,) * trailing))
+        return operand
+
+    def view(self, x: Atom) -> tuple[View, int]:
+        """`x` in memory, and the step from which it can be read there."""
+        if isinstance(x, Var):
+            place = self.places.get(x)
+            if isinstance(place, View):
+                return place, self.ready[x]
+            if x in self.stored:
+                return self.stored[x]
+        found = self.stored_copy(x)
+        if isinstance(x, Var):
+            self.stored[x] = found
+            if x in self.home and x.aval.size > 1:
+                self.places[x] = found[0]
+        return found
+
+    def copy(self, x: Var) -> tuple[View, int]:
+        """A contiguous copy of `x`."""
+        key = ("copy", x)
+        if key not in self.stored:
+            self.stored[key] = self.stored_copy(x, work=True)  # type: ignore[index]
+        return self.stored[key]  # type: ignore[index]
+
+    def stored_copy(self, x: Atom, work: bool = False) -> tuple[View, int]:
+        target = self.buffer("work", 0, x.aval) if work or isinstance(x, Literal) else self.new_buffer(x)
+        return target, self.store(x, target, 0)
+
+    def store(self, x: Atom, target: View, level: int) -> int:
+        """Stores `x` in the nest that makes it, if that runs late enough; returns the step after."""
+        shape = () if x.aval.size == 1 else x.aval.shape
+        if shape == ():
+            target = target._replace(strides=())
+        group = self.group_of_store(x, shape, max(level, self.level(x, shape)))
+        operand = self.operand(x, group, shape)
+        self.groups[group].entries.append(Store((operand,), target))
+        return group + 1
+
+    def group_of_store(self, x: Atom, shape: Shape, level: int) -> int:
+        # A value must be stored by the very nest that holds it in a register, however long that is.
+        home = self.home.get(x) if isinstance(x, Var) else None
+        if home is not None and not isinstance(self.places.get(x), View) and shape != ():  # type: ignore[arg-type]
+            if home >= level:
+                return home
+            self.view(x)
+        return self.group(shape, level)
+
+    # ---- buffers ----
+
+    def buffer(self, kind: str, index: int, aval: Aval) -> View:
+        buffer = Buffer(next(self.numbers), kind, index, aval.dtype, aval.size)
+        return View(buffer, 0, row_major(aval.shape))
+
+    def new_buffer(self, x: Var) -> View:
+        """Memory for `x`: that of an output if `x` is to be returned, otherwise of the workspace."""
+        index = self.output_of.get(x)
+        if index is None or index in self.claimed:
+            return self.buffer("work", 0, x.aval)
+        self.claimed.add(index)
+        return self.buffer("output", index, x.aval)
+
+    # ---- the end ----
+
+    def program(self) -> Program:
+        outputs = tuple([self.output(i, x) for i, x in enumerate(self.graph.outputs)])
+        guards = tuple([self.operand(x, -1, ()) for x in self.graph.guards])
+        steps = tuple([g.step or Nest(g.shape, tuple(g.entries)) for g in self.groups])
+        return Program(self.graph, steps, guards, outputs)
+
+    def output(self, i: int, x: Atom) -> Operand:
+        if x.aval.shape == ():
+            return self.operand(x, -1, ())
+        if isinstance(x, Var) and self.output_of.get(x) == i:
+            place = self.places.get(x)
+            if place is None or (isinstance(place, Scalar) and x.aval.size):
+                place, _ = self.view(x)
+            if isinstance(place, View) and place.buffer.kind == "output" and place.buffer.index == i:
+                return Operand(x, place)
+        target = self.buffer("output", i, x.aval)
+        if x.aval.size:
+            self.store(x, target, 0)
+        return Operand(x, target)
+
+
+def _output_buffers(graph: Graph) -> dict[Var, int]:
+    """For each variable whose memory can be that of an output, the output's position.
+
+    A reshaped result has the memory of what was reshaped.
+    """
+    made = {equation.out: equation for equation in graph.equations}
+    found: dict[Var, int] = {}
+    for i, x in enumerate(graph.outputs):
+        if not isinstance(x, Var) or x.aval.shape == () or x in found:
+            continue
+        found[x] = i
+        while x in made and made[x].primitive is ops.reshape and isinstance(made[x].inputs[0], Var):
+            x = made[x].inputs[0]  # type: ignore[assignment]
+            if x.aval.shape == () or x in found:
+                break
+            found[x] = i
+    return found
+
+
+# ---- views ----
+
+
+def _broadcast(view: View, shape: Shape, space: Shape) -> View:
+    """The view of an array of that shape, broadcast to a nest's space."""
+    if space == ():
+        return view._replace(strides=())
+    lead = len(space) - len(shape)
+    strides = [0 if n == 1 else s for n, s in zip(shape, view.strides, strict=True)]
+    return view._replace(strides=(0,) * lead + tuple(strides))
+
+
+def _reshaped(view: View, x: Aval, *, shape: Shape) -> View | None:
+    if _is_contiguous(view, x.shape):
+        return view._replace(strides=row_major(shape))
+    squeezed = [(n, s) for n, s in zip(x.shape, view.strides, strict=True) if n != 1]
+    if [n for n, _ in squeezed] != [n for n in shape if n != 1]:
+        return None
+    strides = iter([s for _, s in squeezed])
+    return view._replace(strides=tuple([1 if n == 1 else next(strides) for n in shape]))
+
+
+def _is_contiguous(view: View, shape: Shape) -> bool:
+    expected = row_major(shape)
+    return all(n == 1 or s == e for n, s, e in zip(shape, view.strides, expected, strict=True))
+
+
+def _transposed(view: View, x: Aval, *, axes: tuple[int, ...]) -> View:
+    return view._replace(strides=tuple([view.strides[i] for i in axes]))
+
+
+def _expanded(view: View, x: Aval, *, shape: Shape) -> View:
+    return _broadcast(view, x.shape, shape)
+
+
+def _sliced(view: View, x: Aval, *, index: Any) -> View:
+    offset = view.offset + sum(start * s for (start, _, _), s in zip(index, view.strides, strict=True))
+    strides = tuple([step * s for (_, _, step), s in zip(index, view.strides, strict=True)])
+    return view._replace(offset=offset, strides=strides)
+
+
+VIEWS: dict[Primitive, Any] = {
+    ops.reshape: _reshaped,
+    ops.transpose: _transposed,
+    ops.expand: _expanded,
+    ops.slice_: _sliced,
+}
+
+_IDENTITY: dict[Primitive, int] = {ops.sum: 0, ops.prod: 1}
+
+
+def elements(shape: Shape) -> int:
+    """The number of iterations of a nest."""
+    return prod(shape)

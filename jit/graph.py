@@ -1,0 +1,144 @@
+"""The graph that is compiled: equations in static single assignment form.
+
+    graph    := { inputs ; captures | equation* | guards in outputs }
+    equation := var:aval = primitive[params] atom*
+    atom     := var | literal
+
+A graph is immutable; passes make new ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd.primitive import Aval, Primitive
+
+_next_number = count().__next__
+
+
+class Var:
+    """A variable: what an equation defines, or an input. Two are the same only if they are one object."""
+
+    __slots__ = ("aval", "number")
+
+    def __init__(self, aval: Aval) -> None:
+        self.aval = aval
+        self.number = _next_number()
+
+    def __repr__(self) -> str:
+        return f"v{self.number}"
+
+
+class Literal(NamedTuple):
+    """A number that is part of the program."""
+
+    value: Any
+    aval: Aval
+
+    @staticmethod
+    def of(value: Any, dtype: Any) -> Literal:
+        """The literal of that number in that dtype."""
+        dtype = np.dtype(dtype)
+        return Literal(dtype.type(value), Aval((), dtype))
+
+    def __str__(self) -> str:
+        return repr(self.value.item())
+
+
+Atom = Var | Literal
+Params = tuple[tuple[str, Any], ...]
+
+
+class Equation(NamedTuple):
+    """`out = primitive(*inputs, **params)`."""
+
+    primitive: Primitive
+    inputs: tuple[Atom, ...]
+    params: Params
+    out: Var
+
+
+class Graph(NamedTuple):
+    """A program: `outputs` from `inputs`, the arguments of a call, and `captures`, the arrays that it holds on to.
+
+    `guards` are boolean scalars which must be true for the outputs to be those of the recorded function.
+    """
+
+    inputs: tuple[Var, ...]
+    captures: tuple[Var, ...]
+    equations: tuple[Equation, ...]
+    guards: tuple[Atom, ...]
+    outputs: tuple[Atom, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines(_Names()))
+
+    def _lines(self, names: _Names) -> Iterable[str]:
+        heads = [", ".join(f"{names[x]}:{x.aval}" for x in xs) for xs in (self.inputs, self.captures)]
+        yield "{ " + "; ".join(head for head in heads if head)
+        for primitive, inputs, params, out in self.equations:
+            written = "".join(f"{name}={_brief(value)}" + " " for name, value in params).rstrip()
+            arguments = " ".join(names[x] for x in inputs)
+            option = f"[{written}]" if written else ""
+            yield f"  {names[out]}:{out.aval} = {primitive}{option} {arguments}"
+        for guard in self.guards:
+            yield f"  guard {names[guard]}"
+        yield "  in " + ", ".join(names[x] for x in self.outputs) + " }"
+
+    @property
+    def key(self) -> str:
+        """A hash of all that the graph computes, the same for every graph of that structure."""
+        return hashlib.sha256(str(self).encode()).hexdigest()
+
+
+def _brief(value: Any) -> str:
+    return value.name if isinstance(value, np.dtype) else str(value).replace(" ", "")
+
+
+class _Names(dict[Any, str]):
+    """The names of variables in the order of their printing: a, b, ..., z, ba, bb, ..."""
+
+    def __missing__(self, atom: Atom) -> str:
+        if isinstance(atom, Literal):
+            return f"{atom}:{atom.aval.dtype.name}"
+        number, name = len(self), ""
+        while True:
+            number, digit = divmod(number, 26)
+            name = chr(ord("a") + digit) + name
+            if not number:
+                break
+        self[atom] = name
+        return name
+
+
+class GraphError(Exception):
+    """A graph that a pass has broken: a mistake of the compiler, never of its user."""
+
+
+def verify(graph: Graph) -> Graph:
+    """The graph itself, once every variable is known to be defined before its use, once, and as its primitive says."""
+    defined: set[Var] = set()
+    for x in (*graph.inputs, *graph.captures):
+        if x in defined:
+            raise GraphError(f"the input {x} stands twice in\n{graph}")
+        defined.add(x)
+    for equation in graph.equations:
+        primitive, inputs, params, out = equation
+        for x in inputs:
+            if isinstance(x, Var) and x not in defined:
+                raise GraphError(f"`{primitive}` reads {x} before its definition in\n{graph}")
+        if out in defined:
+            raise GraphError(f"`{primitive}` defines {out} a second time in\n{graph}")
+        expected = primitive.aval(*[x.aval for x in inputs], **dict(params))
+        if expected != out.aval:
+            raise GraphError(f"`{primitive}` gives {expected}, its variable says {out.aval} in\n{graph}")
+        defined.add(out)
+    for x in (*graph.guards, *graph.outputs):
+        if isinstance(x, Var) and x not in defined:
+            raise GraphError(f"the result {x} is never defined in\n{graph}")
+    return graph

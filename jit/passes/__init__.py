@@ -1,0 +1,18 @@
+"""Passes: from a graph to a graph that computes the same, in the order of `PIPELINE`."""
+
+from ..graph import Graph
+from .cse import cse
+from .dce import dce
+from .simplify import simplify
+
+PIPELINE = (simplify, cse, dce)
+
+
+def optimise(graph: Graph) -> Graph:
+    """The graph after all passes."""
+    for run in PIPELINE:
+        graph = run(graph)
+    return graph
+
+
+__all__ = ["PIPELINE", "cse", "dce", "optimise", "simplify"]

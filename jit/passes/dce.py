@@ -1,0 +1,16 @@
+"""Dead code elimination: equations whose results nobody reads are left out."""
+
+from __future__ import annotations
+
+from ..graph import Graph
+
+
+def dce(graph: Graph) -> Graph:
+    """The graph without the equations and captures that neither outputs nor guards need."""
+    live = {id(x) for x in (*graph.outputs, *graph.guards)}
+    kept = []
+    for equation in reversed(graph.equations):
+        if id(equation.out) in live:
+            kept.append(equation)
+            live.update([id(x) for x in equation.inputs])
+    return graph._replace(equations=tuple(kept[::-1]))

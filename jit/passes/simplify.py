@@ -1,0 +1,213 @@
+"""Identities: an equation with a simpler equivalent gives way to it.
+
+Only identities that hold for every floating-point number, NaN, infinities and signed zeros included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd import ops
+from autograd.primitive import Aval, Primitive
+
+from ..graph import Atom, Equation, Graph, Literal, Params, Var
+
+
+class Rewriter:
+    """The graph in the making: `made` maps a variable to the equation that defines it."""
+
+    def __init__(self) -> None:
+        self.equations: list[Equation] = []
+        self.made: dict[Var, Equation] = {}
+
+    def equation(self, primitive: Primitive, *inputs: Atom, **params: Any) -> Atom:
+        """The simplest atom equal to `primitive(*inputs, **params)`, with new equations where it needs some."""
+        aval = primitive.aval(*[x.aval for x in inputs], **params)
+        return self.simplest(primitive, inputs, tuple(sorted(params.items())), Var(aval))
+
+    def simplest(self, primitive: Primitive, inputs: tuple[Atom, ...], params: Params, out: Var) -> Atom:
+        if primitive.elementwise:
+            inputs = self.without_expansions(inputs, out)
+            if all([type(x) is Literal for x in inputs]):
+                return self.expanded(_folded(primitive, inputs, params, out), out)
+            scalars = self.scalars(inputs) if out.aval.size > 1 else None
+            if scalars is not None:
+                aval = Aval((), out.aval.dtype)
+                return self.expanded(self.simplest(primitive, scalars, params, Var(aval)), out)
+        rule = IDENTITIES.get(primitive)
+        simpler = None if rule is None else rule(self, out, *inputs, **dict(params))
+        if simpler is not None and simpler.aval == out.aval:
+            return simpler
+        equation = Equation(primitive, inputs, params, out)
+        self.equations.append(equation)
+        self.made[out] = equation
+        return out
+
+    def expanded(self, x: Atom, out: Var) -> Atom:
+        if x.aval.shape == out.aval.shape:
+            return x
+        return self.equation(ops.expand, x, shape=out.aval.shape)
+
+    def source(self, x: Atom, primitive: Primitive) -> Equation | None:
+        """The equation that defines `x`, if it is one of that primitive."""
+        equation = self.made.get(x) if type(x) is Var else None
+        return equation if equation is not None and equation.primitive is primitive else None
+
+    def without_expansions(self, inputs: tuple[Atom, ...], out: Var) -> tuple[Atom, ...]:
+        """The inputs of an elementwise op, which broadcasts by itself, read before they were expanded."""
+        for i, x in enumerate(inputs):
+            if self.source(x, ops.expand) is None:
+                continue
+            smaller = (*inputs[:i], self.made[x].inputs[0], *inputs[i + 1 :])  # type: ignore[index]
+            if np.broadcast_shapes(*[y.aval.shape for y in smaller]) == out.aval.shape:
+                inputs = smaller
+        return inputs
+
+    def scalars(self, inputs: tuple[Atom, ...]) -> tuple[Atom, ...] | None:
+        """The inputs as the scalars that they repeat, `None` if some input is more than that."""
+        found = []
+        for x in inputs:
+            equation = self.source(x, ops.expand)
+            x = x if equation is None else equation.inputs[0]
+            if x.aval.shape != ():
+                return None
+            found.append(x)
+        return tuple(found)
+
+
+def simplify(graph: Graph) -> Graph:
+    """The graph with constants folded and identities applied."""
+    rewriter = Rewriter()
+    renamed: dict[Var, Atom] = {}
+    for primitive, inputs, params, out in graph.equations:
+        inputs = tuple([renamed.get(x, x) if type(x) is Var else x for x in inputs])
+        simpler = rewriter.simplest(primitive, inputs, params, out)
+        if simpler is not out:
+            renamed[out] = simpler
+    results = [tuple([renamed.get(x, x) if type(x) is Var else x for x in xs]) for xs in (graph.guards, graph.outputs)]
+    return graph._replace(equations=tuple(rewriter.equations), guards=results[0], outputs=results[1])
+
+
+def _folded(primitive: Primitive, inputs: tuple[Atom, ...], params: Params, out: Var) -> Literal:
+    with np.errstate(all="ignore"):
+        value = primitive.eval(*[x.value for x in inputs], **dict(params))  # type: ignore[union-attr]
+    return Literal.of(value, out.aval.dtype)
+
+
+def _is(x: Atom, number: float) -> bool:
+    return type(x) is Literal and x.value == number and not (number == 0 and np.signbit(x.value))
+
+
+def _mul(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
+    if _is(y, 1):
+        return x
+    if _is(x, 1):
+        return y
+    if _is(y, -1) and out.aval.dtype.kind == "f":
+        return r.equation(ops.neg, x)
+    if _is(x, -1) and out.aval.dtype.kind == "f":
+        return r.equation(ops.neg, y)
+    return None
+
+
+def _sub(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
+    return x if _is(y, 0) else None
+
+
+def _div(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
+    if type(y) is Literal and out.aval.dtype.kind == "f" and y.aval.dtype == out.aval.dtype:
+        mantissa, exponent = np.frexp(y.value)
+        # The reciprocal of a power of two is exact while it is a normal number.
+        if abs(mantissa) == 0.5 and abs(exponent) < 100:
+            return r.equation(ops.mul, x, Literal.of(1 / y.value, y.aval.dtype))
+    return None
+
+
+def _pow(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
+    if type(y) is not Literal or out.aval.dtype.kind != "f" or x.aval.dtype != out.aval.dtype:
+        return None
+    expansion = _POWERS.get(float(y.value))
+    return None if expansion is None else expansion(r, x)
+
+
+_POWERS: dict[float, Callable[[Rewriter, Any], Atom]] = {
+    1.0: lambda r, x: x,
+    2.0: lambda r, x: r.equation(ops.square, x),
+    3.0: lambda r, x: r.equation(ops.mul, r.equation(ops.square, x), x),
+    4.0: lambda r, x: r.equation(ops.square, r.equation(ops.square, x)),
+    0.5: lambda r, x: r.equation(ops.sqrt, x),
+    -1.0: lambda r, x: r.equation(ops.reciprocal, x),
+    -2.0: lambda r, x: r.equation(ops.reciprocal, r.equation(ops.square, x)),
+}
+
+
+def _neg(r: Rewriter, out: Var, x: Atom) -> Atom | None:
+    inner = r.source(x, ops.neg)
+    return None if inner is None else inner.inputs[0]
+
+
+def _same(r: Rewriter, out: Var, x: Atom, **params: Any) -> Atom | None:
+    return x if x.aval == out.aval else None
+
+
+def _stop_gradient(r: Rewriter, out: Var, x: Atom) -> Atom | None:
+    return x
+
+
+def _reshape(r: Rewriter, out: Var, x: Atom, *, shape: Any) -> Atom | None:
+    if x.aval == out.aval:
+        return x
+    inner = r.source(x, ops.reshape)
+    if inner is not None:
+        return r.equation(ops.reshape, inner.inputs[0], shape=shape)
+    inner = r.source(x, ops.expand)
+    if inner is not None and inner.inputs[0].aval.shape == ():
+        return r.equation(ops.expand, inner.inputs[0], shape=shape)
+    return None
+
+
+def _expand(r: Rewriter, out: Var, x: Atom, *, shape: Any) -> Atom | None:
+    if x.aval == out.aval:
+        return x
+    inner = r.source(x, ops.expand)
+    return None if inner is None else r.equation(ops.expand, inner.inputs[0], shape=shape)
+
+
+def _transpose(r: Rewriter, out: Var, x: Atom, *, axes: Any) -> Atom | None:
+    if axes == tuple(range(len(axes))):
+        return x
+    inner = r.source(x, ops.transpose)
+    if inner is None:
+        return None
+    first = dict(inner.params)["axes"]
+    return r.equation(ops.transpose, inner.inputs[0], axes=tuple([first[i] for i in axes]))
+
+
+def _slice(r: Rewriter, out: Var, x: Atom, *, index: Any) -> Atom | None:
+    return x if all(i == (0, n, 1) for i, n in zip(index, x.aval.shape, strict=True)) else None
+
+
+def _reduction(r: Rewriter, out: Var, x: Atom, *, axis: Any, keepdims: bool) -> Atom | None:
+    return x if not axis and x.aval == out.aval else None
+
+
+IDENTITIES: dict[Primitive, Callable[..., Atom | None]] = {
+    ops.mul: _mul,
+    ops.sub: _sub,
+    ops.div: _div,
+    ops.pow: _pow,
+    ops.neg: _neg,
+    ops.astype: _same,
+    ops.stop_gradient: _stop_gradient,
+    ops.reshape: _reshape,
+    ops.expand: _expand,
+    ops.transpose: _transpose,
+    ops.slice_: _slice,
+    ops.sum: _reduction,
+    ops.prod: _reduction,
+    ops.max: _reduction,
+    ops.min: _reduction,
+}

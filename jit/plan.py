@@ -1,0 +1,75 @@
+"""Memory: where in one workspace each intermediate array lies, so that those never alive together share room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .fuse import Buffer, Call, Fill, Gather, Nest, Program, Reduce, Scatter, Step, Store, View
+
+ALIGNMENT = 64
+
+
+class Plan(NamedTuple):
+    """The byte offset of each work buffer, by its number, and the size of the workspace in bytes."""
+
+    offsets: dict[int, int]
+    size: int
+
+
+def plan(program: Program) -> Plan:
+    """The workspace of a program: first fit, over the steps between a buffer's first and last use."""
+    lives: dict[int, tuple[Buffer, int, int]] = {}
+    results = [x.place for x in (*program.guards, *program.outputs) if isinstance(x.place, View)]
+    uses = [(i, view) for i, step in enumerate(program.steps) for view in views(step)]
+    uses += [(len(program.steps), view) for view in results]
+    for i, view in uses:
+        buffer = view.buffer
+        if buffer.kind == "work":
+            first = lives.get(buffer.number, (buffer, i, i))[1]
+            lives[buffer.number] = (buffer, first, i)
+    return _first_fit(sorted(lives.values(), key=lambda life: life[1]))
+
+
+def _first_fit(lives: list[tuple[Buffer, int, int]]) -> Plan:
+    offsets: dict[int, int] = {}
+    taken: list[tuple[int, int, int]] = []
+    total = 0
+    for buffer, first, last in lives:
+        taken = [place for place in taken if place[2] >= first]
+        size = -(-max(buffer.size * buffer.dtype.itemsize, 1) // ALIGNMENT) * ALIGNMENT
+        offset = 0
+        for start, end, _ in sorted(taken):
+            if start - offset >= size:
+                break
+            offset = max(offset, end)
+        offsets[buffer.number] = offset
+        taken.append((offset, offset + size, last))
+        total = max(total, offset + size)
+    return Plan(offsets, total)
+
+
+def views(step: Step) -> Iterator[View]:
+    """Every view that a step reads or writes."""
+    if isinstance(step, Fill):
+        yield step.target
+    elif isinstance(step, Call):
+        yield from step.operands
+        yield step.target
+    else:
+        yield from _nest_views(step)
+
+
+def _nest_views(nest: Nest) -> Iterator[View]:
+    for entry in nest.entries:
+        for operand in entry.operands:
+            if isinstance(operand.place, View):
+                yield operand.place
+        if isinstance(entry, Gather):
+            yield entry.source
+        if isinstance(entry, Store | Scatter):
+            yield entry.target
+        if isinstance(entry, Reduce) and entry.target is not None:
+            yield entry.target
+
+

@@ -1,0 +1,206 @@
+"""From a tape to a graph: the equations that the outputs need, with captured arrays as inputs of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd import Tensor, ops
+from autograd.primitive import Aval, Primitive
+from autograd.tape import Guard, Node, Tape
+
+from .graph import Atom, Equation, Graph, Literal, Params, Var
+from .signature import order_of
+
+
+class Captured(NamedTuple):
+    """An array, or a tensor, that a graph holds on to; `order` is the permutation in which the kernel takes it."""
+
+    source: Any
+    order: tuple[int, ...] | None
+
+
+class Recording(NamedTuple):
+    """A graph, what its captures stand for, and the source line of each guard."""
+
+    graph: Graph
+    captured: tuple[Captured, ...]
+    places: tuple[str, ...]
+
+
+def graph_of(
+    tape: Tape, inputs: Sequence[Tensor], outputs: Sequence[Tensor], orders: Sequence[Any] | None = None
+) -> Recording:
+    """The graph of what the tape recorded between tensors.
+
+    **Arguments:** `tape`; `inputs`, the tensors that become the graph's inputs, in its order; `outputs`, the
+    tensors that it returns; `orders`, for each input the permutation of its axes in which the kernel gets it, `None`
+    for their own order. Any other tensor or array which the recorded operations read is captured.
+    """
+    builder = _Builder()
+    for x, order in zip(inputs, orders or [None] * len(inputs), strict=True):
+        builder.input(x, order)
+    results = [source_of(x) for x in outputs]
+    for node in _live(tape, results, set(builder.atoms)):
+        builder.add(node)
+    guards = [builder.guard(guard) for guard in tape.guards]
+    atoms = tuple([builder.atom(x, x.out if isinstance(x, Node) else x.data) for x in results])
+    graph = Graph(
+        tuple(builder.inputs), tuple(builder.captures), tuple(builder.equations), tuple(guards), atoms
+    )
+    return Recording(graph, tuple(builder.captured), tuple([guard.where for guard in tape.guards]))
+
+
+def source_of(x: Any) -> Any:
+    """The node that made a tensor, or the leaf tensor itself: what identifies it on a tape."""
+    return (x.node or x) if isinstance(x, Tensor) else x
+
+
+def _live(tape: Tape, results: list[Any], given: set[int]) -> list[Node]:
+    """The nodes of the tape that results and guards depend on, in their order."""
+    live = {id(x) for x in results} | {id(source_of(guard.node)) for guard in tape.guards}
+    kept = []
+    for node in reversed(tape.nodes):
+        if id(node) in live and id(node) not in given:
+            kept.append(node)
+            live.update([id(source_of(parent)) for parent in node.parents])
+    return kept[::-1]
+
+
+class _Builder:
+    """The graph in the making; `atoms` maps the nodes and leaf tensors of the tape to its variables."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Var] = []
+        self.atoms: dict[int, Atom] = {}
+        self.captures: list[Var] = []
+        self.captured: list[Captured] = []
+        self.equations: list[Equation] = []
+        # The keys of `atoms` are addresses, so what they stand for must live as long.
+        self.kept: list[Any] = []
+
+    def input(self, x: Tensor, order: tuple[int, ...] | None) -> None:
+        aval = _aval(x.data)
+        if order is None:
+            variable: Atom = Var(aval)
+            self.inputs.append(variable)  # type: ignore[arg-type]
+        else:
+            given = Var(Aval(tuple([aval.shape[i] for i in order]), aval.dtype))
+            self.inputs.append(given)
+            back = tuple(np.argsort(order).tolist())
+            variable = self.equation(ops.transpose, (given,), (("axes", back),), aval)
+        self.atoms[id(source_of(x))] = variable
+        self.kept.append(source_of(x))
+
+    def equation(self, primitive: Primitive, inputs: tuple[Atom, ...], params: Params, aval: Aval) -> Var:
+        out = Var(aval)
+        self.equations.append(Equation(primitive, inputs, params, out))
+        return out
+
+    def add(self, node: Node) -> None:
+        values = node.inputs
+        if values is None:
+            raise RuntimeError(
+                f"`{node.name}` was freed by a sweep outside of the recording; record the whole computation again"
+            )
+        primitive = node.primitive
+        atoms = []
+        for i, (value, parent) in enumerate(zip(values, node.parents, strict=True)):
+            if parent is None:
+                atoms.append(self.constant(value, primitive, values, i, node.out))
+            else:
+                source = source_of(parent)
+                known = self.atoms.get(id(source))
+                atoms.append(self.atom(source, value) if known is None else known)
+        params = tuple(sorted(node.params.items()))
+        self.atoms[id(node)] = self.equation(primitive, tuple(atoms), params, _aval(node.out))
+
+    def atom(self, source: Any, value: Any) -> Atom:
+        """The variable of a node or leaf tensor; a new capture for a leaf that is not an input."""
+        known = self.atoms.get(id(source))
+        if known is not None:
+            return known
+        if isinstance(value, np.generic):
+            return Literal.of(value, value.dtype)
+        known = self.capture(source, value)
+        self.atoms[id(source)] = known
+        return known
+
+    def capture(self, source: Any, value: Any) -> Var:
+        value = np.asarray(value)
+        aval, order = _aval(value), order_of(value)
+        given = aval if order is None else Aval(tuple([aval.shape[i] for i in order]), aval.dtype)
+        variable = Var(given)
+        self.captures.append(variable)
+        self.captured.append(Captured(source if isinstance(source, Tensor) else value, order))
+        self.kept.append(source)
+        if order is None:
+            return variable
+        back = tuple(np.argsort(order).tolist())
+        return self.equation(ops.transpose, (variable,), (("axes", back),), aval)
+
+    def constant(self, value: Any, primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Atom:
+        """The atom of an input that is no tensor: a number is part of the program, an array is captured."""
+        if isinstance(value, np.generic):
+            return Literal.of(value, value.dtype)
+        if not isinstance(value, np.ndarray):
+            return Literal.of(value, _weak_dtype(primitive, values, i, out))
+        if value.size and not any(value.strides) and not value.flags.writeable:
+            number = Literal.of(value.flat[0], value.dtype)
+            if value.ndim == 0:
+                return number
+            return self.equation(ops.expand, (number,), (("shape", value.shape),), _aval(value))
+        known = self.atoms.get(id(value))
+        if known is None:
+            known = self.atoms[id(value)] = self.capture(value, value)
+        return known
+
+    def guard(self, guard: Guard) -> Atom:
+        """The condition that the value which escaped is the one that the recording saw."""
+        source, value = source_of(guard.node), guard.value
+        seen = source.out if isinstance(source, Node) else source.data
+        x = self.atom(source, seen)
+        condition = Aval((), np.dtype(bool))
+        if isinstance(value, bool):
+            x = self.equation(ops.not_equal, (x, Literal.of(0, x.aval.dtype)), (), Aval(x.aval.shape, condition.dtype))
+            seen = np.asarray(value)
+        elif isinstance(value, int):
+            if x.aval.dtype.kind == "f":
+                x = self.equation(ops.trunc, (x,), (), x.aval)
+            seen = np.asarray(value, x.aval.dtype)
+        return self.equal_to(x, np.asarray(seen))
+
+    def equal_to(self, x: Atom, seen: Any) -> Atom:
+        shape, dtype = x.aval.shape, np.dtype(bool)
+        expected: Atom = (
+            Literal.of(seen.item(), x.aval.dtype) if seen.size == 1 else self.capture(None, seen.copy())
+        )
+        # A NaN that is a NaN again has not changed.
+        both = self.equation(ops.equal, (x, expected), (), Aval(shape, dtype))
+        if x.aval.dtype.kind == "f" and np.isnan(seen).any():
+            nan = [
+                self.equation(ops.isnan, (y,), (), Aval(y.aval.shape, dtype)) for y in (x, expected)
+            ]
+            same = self.equation(ops.logical_and, tuple(nan), (), Aval(shape, dtype))
+            both = self.equation(ops.logical_or, (both, same), (), Aval(shape, dtype))
+        if not shape:
+            return both
+        axes = (("axis", tuple(range(len(shape)))), ("keepdims", False))
+        return self.equation(ops.min, (both,), axes, Aval((), dtype))
+
+
+def _weak_dtype(primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Any:
+    """The dtype that a Python number takes beside the other inputs of an op, by NumPy's promotion."""
+    operands = values[1:] if primitive is ops.where else values
+    if primitive is ops.where and i == 0:
+        return np.dtype(bool)
+    arrays = [x for x in operands if isinstance(x, np.ndarray | np.generic)]
+    if not arrays:
+        return out.dtype
+    return np.result_type(*[x.dtype for x in arrays], values[i])
+
+
+def _aval(x: Any) -> Aval:
+    return Aval(x.shape, x.dtype)
