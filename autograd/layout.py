@@ -39,8 +39,8 @@ SWAP_LIMIT = 3_000
 class Layout(NamedTuple):
     """Where to draw a graph.
 
-    `layers`, `centres`: one entry a node. `paths`: the corners of each edge; a piece between two corners
-    of one x is straight, any other is a curve with vertical ends. A path starts at its node, or where it leaves
+    `layers`, `centres`: one entry a node. `paths`: the corners of each edge; a piece between two corners of
+    one x is straight, any other is a curve with vertical ends. A path starts at its node, or where it leaves
     the node's trunk.
     """
 
@@ -49,6 +49,16 @@ class Layout(NamedTuple):
     paths: list[list[Point]]
     width: float
     height: float
+
+
+class _Level(NamedTuple):
+    """The vertical extent of a vertex's layer and, within it, of its box."""
+
+    layer: int
+    top: float
+    box_top: float
+    box_bottom: float
+    bottom: float
 
 
 class _Net(NamedTuple):
@@ -82,13 +92,15 @@ def layout(sizes: Sequence[tuple[float, float]], edges: Sequence[Edge]) -> Layou
     widths = [size[0] for size in sizes] + [0.0] * bends
     heights = [size[1] for size in sizes] + [0.0] * bends
     xs = _coordinates(net, rows, widths)
-    starts, ends = _ports(net, xs, widths)
-    bands = _bands(net, rows, heights, xs)
-    paths = [
-        _path(net, route, start, end, xs, heights, bands)
-        for route, start, end in zip(net.routes, starts, ends, strict=True)
+    levels = _levels(net, rows, heights, xs)
+    centres = [(xs[v], (levels[v].top + levels[v].bottom) / 2) for v in range(net.nodes)]
+    ports = zip(net.routes, *_ports(net, xs, widths), strict=True)
+    paths = [_path(route, start, end, xs, levels) for route, start, end in ports]
+    rightmost = [x + width / 2 for x, width in zip(xs, widths, strict=True)] + [
+        x for path in paths for x, _ in path
     ]
-    return _framed(net, xs, widths, bands, paths)
+    height = max(level.bottom for level in levels) + MARGIN
+    return Layout(net.layers[: net.nodes], centres, paths, max(rightmost) + MARGIN, height)
 
 
 # ----------------------------------------------------------------------------------------------------- layers
@@ -105,7 +117,7 @@ def assign_layers(nodes: int, edges: Sequence[Edge]) -> list[int]:
     for v in reversed(range(nodes)):
         layers[v] = min([layers[w] for w in below[v]], default=1) - 1
     for v in range(nodes):
-        if len(above[v]) > len(below[v]):
+        if above[v] and len(above[v]) >= len(below[v]):
             layers[v] = max(layers[u] for u in above[v]) + 1
     for v in reversed(range(nodes)):
         if below[v] and len(below[v]) >= len(above[v]):
@@ -125,66 +137,57 @@ def _neighbours(vertices: int, edges: Sequence[Edge]) -> tuple[Rows, Rows]:
 
 def _with_bends(layers: list[int], edges: Sequence[Edge]) -> _Net:
     """Gives each node with long edges a trunk of bends, down to the layer above its farthest use."""
-    nodes = len(layers)
-    reach = [0] * nodes
-    for u, v in edges:
-        reach[u] = max(reach[u], layers[v] - layers[u] - 1)
-    trunks = _trunks(reach)
-    owners = [*range(nodes), *(u for u in range(nodes) for _ in trunks[u][1:])]
-    layers = layers + [layers[u] + i for u in range(nodes) for i in range(1, len(trunks[u]))]
-    routes: list[tuple[int, list[int]]] = []
+    spans = [layers[v] - layers[u] for u, v in edges]
+    trunks = _trunks(layers, edges, spans)
+    owners = list(range(len(layers)))
+    layers = list(layers)
+    for u, *bends in sorted(trunks, key=lambda trunk: trunk[1:]):
+        owners += [u] * len(bends)
+        layers += range(layers[u] + 1, layers[u] + 1 + len(bends))
+    routes: Rows = [list(edge) for edge in edges]
     links: list[Edge] = []
-    drawn = [0] * nodes
-    for i in sorted(range(len(edges)), key=lambda i: layers[edges[i][0]] - layers[edges[i][1]]):
-        u, v = edges[i]
-        span = layers[v] - layers[u]
-        if span > len(trunks[u]):
-            routes.append((i, [u, v]))
-            continue
-        # The longest edge comes first and draws the trunk; the others start where they leave it.
-        route = [*trunks[u][drawn[u] and span - 1 : span], v]
-        drawn[u] = max(drawn[u], span - 1)
-        routes.append((i, route))
-        links += pairwise(route)
+    drawn: set[int] = set()
+    # The longest edge of a node draws its trunk; the others start where they leave it.
+    for i in sorted(range(len(edges)), key=spans.__getitem__, reverse=True):
+        (u, v), span = edges[i], spans[i]
+        if span <= len(trunks[u]):
+            routes[i] = [*trunks[u][span - 1 if u in drawn else 0 : span], v]
+            links += pairwise(routes[i])
+            drawn.add(u)
     above, below = _neighbours(len(layers), links)
-    pulls = _pulls(nodes, edges, above)
-    return _Net(nodes, layers, owners, above, below, pulls, [route for _, route in sorted(routes)])
+    return _Net(len(trunks), layers, owners, above, below, _pulls(owners, edges, above), routes)
 
 
-def _trunks(reach: list[int]) -> Rows:
-    """For each node itself and its bends, numbered on from the nodes; shorter trunks are granted first."""
-    trunks = [[u] for u in range(len(reach))]
-    left = MAX_BENDS
-    granted = []
-    for u in sorted(range(len(reach)), key=reach.__getitem__):
-        if reach[u] > left:
+def _trunks(layers: list[int], edges: Sequence[Edge], spans: list[int]) -> Rows:
+    """For each node itself and its bends, numbered on from the nodes; the shorter trunks come first."""
+    reach = [1] * len(layers)
+    for (u, _), span in zip(edges, spans, strict=True):
+        reach[u] = max(reach[u], span)
+    trunks = [[u] for u in range(len(layers))]
+    number = len(layers)
+    for u in sorted(range(len(layers)), key=reach.__getitem__):
+        if number + reach[u] - 1 > len(layers) + MAX_BENDS:
             break
-        left -= reach[u]
-        granted.append(u)
-    number = len(reach)
-    for u in sorted(granted):
-        trunks[u] += range(number, number + reach[u])
-        number += reach[u]
+        trunks[u] += range(number, number + reach[u] - 1)
+        number += reach[u] - 1
     return trunks
 
 
-def _pulls(nodes: int, edges: Sequence[Edge], above: Rows) -> dict[Edge, float]:
+def _pulls(owners: list[int], edges: Sequence[Edge], above: Rows) -> dict[Edge, float]:
     """How strongly each link wants to be vertical.
 
     Trunks most. Of a node's inputs, the one with the longest history: the main line of a computation then
     runs straight down, with parameters at its sides, while equal inputs stand evenly to the left and right.
     """
-    depths = [0] * nodes
+    depths = [0] * len(owners)
     for u, v in sorted(edges, key=lambda edge: edge[1]):
         depths[v] = max(depths[v], depths[u] + 1)
     pulls = {}
     for v, inputs in enumerate(above):
-        deepest = max([depths[u] for u in inputs if u < nodes], default=0)
+        deepest = max([depths[owners[u]] for u in inputs], default=0)
         for u in inputs:
-            if u >= nodes:
-                pulls[u, v] = 8.0 if v >= nodes else 0.1
-            else:
-                pulls[u, v] = max(0.25 ** (deepest - depths[u]), 1 / 64)
+            in_trunk = owners[u] == owners[v] != u
+            pulls[u, v] = 8.0 if in_trunk else max(0.25 ** (deepest - depths[owners[u]]), 1 / 64)
     return pulls
 
 
@@ -196,70 +199,64 @@ def _ordered_rows(net: _Net) -> Rows:
     rows: Rows = [[] for _ in range(max(net.layers) + 1)]
     for v in sorted(range(len(net.layers)), key=net.owners.__getitem__):
         rows[net.layers[v]].append(v)
-    position = [0.0] * len(net.layers)
+    position = [0] * len(net.layers)
     for row in rows:
         _number(row, position)
     best, fewest = rows, _crossings(net, rows, position)
     for turn in range(_rounds(net)):
         if fewest == 0:
             break
-        downwards = turn % 2 == 0
-        rows = _barycenter_sweep(net, rows, position, downwards)
+        rows = _swept(rows, net.below if turn % 2 else net.above, position, turn)
         if len(net.layers) <= SWAP_LIMIT:
-            rows = _swap_sweep(net, rows, position)
+            for row in rows * 2:
+                _swap(row, net, position)
         crossings = _crossings(net, rows, position)
         if crossings < fewest:
-            best, fewest = rows, crossings
+            best, fewest = [list(row) for row in rows], crossings
     return best
 
 
-def _number(row: list[int], position: list[float]) -> None:
+def _number(row: list[int], position: list[int]) -> None:
     for i, v in enumerate(row):
-        position[v] = float(i)
+        position[v] = i
 
 
 def _rounds(net: _Net) -> int:
     return min(max(ROUND_BUDGET // len(net.layers), FEWEST_ROUNDS), MOST_ROUNDS)
 
 
-def _barycenter_sweep(net: _Net, rows: Rows, position: list[float], downwards: bool) -> Rows:
+def _swept(rows: Rows, near: Rows, position: list[int], turn: int) -> Rows:
     """Sorts each layer by the mean position of the neighbours on the side that the sweep comes from."""
-    near = net.above if downwards else net.below
-    swept = list(rows)
-    for i in range(len(rows)) if downwards else reversed(range(len(rows))):
-        row = rows[i]
+    swept = []
+    for row in reversed(rows) if turn % 2 else rows:
         keys = {v: sum([position[u] for u in near[v]]) / len(near[v]) for v in row if near[v]}
-        moving = iter(sorted((v for v in row if v in keys), key=keys.__getitem__))
+        # Ties change sides in every other pair of sweeps, which leads out of many a dead end.
+        moving = iter(sorted(keys if turn % 4 < 2 else reversed(keys), key=keys.__getitem__))
         # A vertex without neighbours on that side keeps its place.
-        swept[i] = [next(moving) if v in keys else v for v in row]
-        _number(swept[i], position)
-    return swept
+        swept.append([next(moving) if v in keys else v for v in row])
+        _number(swept[-1], position)
+    return swept[::-1] if turn % 2 else swept
 
 
-def _swap_sweep(net: _Net, rows: Rows, position: list[float]) -> Rows:
+def _swap(row: list[int], net: _Net, position: list[int]) -> None:
     """Swaps neighbours in a layer wherever that removes crossings."""
-    swapped = []
-    for row in rows:
-        row = list(row)
-        for i in range(len(row) - 1):
-            left, right = row[i], row[i + 1]
-            kept = changed = 0
-            for near in (net.above, net.below):
-                rights = sorted([position[u] for u in near[right]])
-                kept += sum([bisect_left(rights, position[u]) for u in near[left]])
-                changed += sum([len(rights) - bisect_right(rights, position[u]) for u in near[left]])
-            if changed < kept:
-                row[i], row[i + 1] = right, left
-                position[left], position[right] = position[right], position[left]
-        swapped.append(row)
-    return swapped
+    for i in range(len(row) - 1):
+        u, v = row[i], row[i + 1]
+        kept = changed = 0
+        for near in (net.above, net.below):
+            rights = sorted([position[w] for w in near[v]])
+            kept += sum([bisect_left(rights, position[w]) for w in near[u]])
+            changed += sum([len(rights) - bisect_right(rights, position[w]) for w in near[u]])
+        if changed < kept:
+            row[i], row[i + 1] = v, u
+            position[u], position[v] = position[v], position[u]
 
 
-def _crossings(net: _Net, rows: Rows, position: list[float]) -> int:
+def _crossings(net: _Net, rows: Rows, position: list[int]) -> int:
     """The number of pairs of links that cross."""
     total = 0
     for row in rows:
-        seen: list[float] = []
+        seen: list[int] = []
         for u in row:
             targets = [position[v] for v in net.below[u]]
             total += sum([len(seen) - bisect_right(seen, target) for target in targets])
@@ -272,62 +269,38 @@ def _crossings(net: _Net, rows: Rows, position: list[float]) -> int:
 
 
 def _coordinates(net: _Net, rows: Rows, widths: list[float]) -> list[float]:
-    """The x of each vertex: sweeps that move each layer's vertices to where their links pull them."""
+    """The x of each vertex: sweeps move each layer's vertices to where their links pull them."""
+    offsets = [_offsets(net, row, widths) for row in rows]
     xs = [0.0] * len(widths)
-    spaces = [_spaces(net, row, widths) for row in rows]
-    for row, space in zip(rows, spaces, strict=True):
-        for v, offset in zip(row, space, strict=True):
-            xs[v] = offset - space[-1] / 2
-    settled = [_busier(above, below) for above, below in zip(net.above, net.below, strict=True)]
-    for turn in range(_rounds(net)):
-        for near in (net.above, net.below, settled) if turn else (net.below, net.above, settled):
-            order = range(len(rows)) if near is not net.below else reversed(range(len(rows)))
+    for row, offset in zip(rows, offsets, strict=True):
+        for v, x in zip(row, offset, strict=True):
+            xs[v] = x - offset[-1] / 2
+    busier = [_busier(above, below) for above, below in zip(net.above, net.below, strict=True)]
+    layers = range(len(rows))
+    for _ in range(_rounds(net)):
+        for order, near in ((layers[::-1], net.below), (layers, net.above), (layers, busier)):
             for i in order:
-                _settle(rows[i], spaces[i], near, net.pulls, xs)
-    _straighten(net, rows, widths, xs)
-    return xs
+                _settle(rows[i], offsets[i], near, net.pulls, xs)
+    for _ in range(2):
+        _straighten(net, rows, offsets, xs)
+    left = min(x - width / 2 for x, width in zip(xs, widths, strict=True))
+    return [x - left + MARGIN for x in xs]
 
 
-def _busier(above: list[int], below: list[int]) -> list[int]:
-    """The neighbours that a vertex is centred on."""
-    if len(above) == len(below):
-        return above + below
-    return above if len(above) > len(below) else below
-
-
-def _straighten(net: _Net, rows: Rows, widths: list[float], xs: list[float]) -> None:
-    """Cuts each trunk into few vertical pieces, within the room that its neighbours leave."""
-    place = {v: i for row in rows for i, v in enumerate(row)}
-    bends = [v for v in range(net.nodes, len(xs))]
-    piece: list[int] = []
-    low, high = -inf, inf
-    for bend in [*bends, None]:
-        room = (-inf, inf)
-        if bend is not None:
-            room = _room(rows[net.layers[bend]], place[bend], widths, xs)
-        joined = max(low, room[0]), min(high, room[1])
-        if piece and (bend is None or net.owners[bend] != net.owners[piece[0]] or joined[0] > joined[1]):
-            ideal = sum([xs[v] for v in piece]) / len(piece)
-            for v in piece:
-                xs[v] = min(max(ideal, low), high)
-            piece, joined = [], room
-        piece.append(bend)
-        low, high = joined
-    
-
-def _room(row, i, widths, xs):
-    left = xs[row[i - 1]] + widths[row[i - 1]] / 2 + BEND_GAP if i else -inf
-    right = xs[row[i + 1]] - widths[row[i + 1]] / 2 - BEND_GAP if i + 1 < len(row) else inf
-    return left, right
-
-
-def _spaces(net: _Net, row: list[int], widths: list[float]) -> list[float]:
+def _offsets(net: _Net, row: list[int], widths: list[float]) -> list[float]:
     """The least distance of each vertex of a layer from the first."""
     offsets = [0.0]
     for u, v in pairwise(row):
         gap = NODE_GAP if u < net.nodes and v < net.nodes else BEND_GAP
         offsets.append(offsets[-1] + (widths[u] + widths[v]) / 2 + gap)
     return offsets
+
+
+def _busier(above: list[int], below: list[int]) -> list[int]:
+    """The neighbours that a vertex is to be centred on."""
+    if len(above) == len(below):
+        return above + below
+    return above if len(above) > len(below) else below
 
 
 def _settle(
@@ -359,6 +332,61 @@ def _ascending(goals: list[float], weights: list[float]) -> list[float]:
             size += other_size
         pools.append((goal, weight, size))
     return [goal for goal, _, size in pools for _ in range(size)]
+
+
+def _straighten(net: _Net, rows: Rows, offsets: list[list[float]], xs: list[float]) -> None:
+    """Puts the vertices of each line on as few different x as the room between their neighbours allows."""
+    place = {v: i for row in rows for i, v in enumerate(row)}
+    for line in _lines(net, xs):
+        piece: list[int] = []
+        low, high = -inf, inf
+        for v in line:
+            left, right = _room(rows[net.layers[v]], offsets[net.layers[v]], place[v], xs)
+            if max(low, left) > min(high, right):
+                _align(net, piece, low, high, xs)
+                piece, low, high = [], -inf, inf
+            piece.append(v)
+            low, high = max(low, left), min(high, right)
+        _align(net, piece, low, high, xs)
+
+
+def _lines(net: _Net, xs: list[float]) -> Rows:
+    """Splits the vertices into lines that should be straight, the longest first.
+
+    A vertex continues the line of the input that pulls it most. Of several that could continue a line, a bend
+    does so for a bend and a node for a node, and then the one that is nearest.
+    """
+    ahead: dict[int, int] = {}
+    for v, inputs in enumerate(net.above):
+        ranked = sorted({(-net.pulls[u, v], u) for u in inputs})
+        if ranked and (len(ranked) == 1 or ranked[0][0] < ranked[1][0]):
+            u = ranked[0][1]
+            options = [v, ahead.get(u, v)]
+            ahead[u] = min(options, key=lambda w: ((u < net.nodes) != (w < net.nodes), abs(xs[u] - xs[w])))
+    lines = []
+    for v in sorted(set(range(len(xs))).difference(ahead.values())):
+        line = [v]
+        while line[-1] in ahead:
+            line.append(ahead[line[-1]])
+        lines.append(line)
+    return sorted(lines, key=len, reverse=True)
+
+
+def _room(row: list[int], offsets: list[float], i: int, xs: list[float]) -> tuple[float, float]:
+    """The least and the greatest x of a vertex between its neighbours in the layer."""
+    left = xs[row[i - 1]] + offsets[i] - offsets[i - 1] if i > 0 else -inf
+    right = xs[row[i + 1]] - offsets[i + 1] + offsets[i] if i + 1 < len(row) else inf
+    return left, max(left, right)
+
+
+def _align(net: _Net, piece: list[int], low: float, high: float, xs: list[float]) -> None:
+    """Puts a piece of a line on one x: above its users if nothing leads to it, else where most of it is."""
+    users = net.below[piece[-1]]
+    goal = sorted([xs[v] for v in piece])[len(piece) // 2]
+    if users and not net.above[piece[0]]:
+        goal = sum([xs[v] for v in users]) / len(users)
+    for v in piece:
+        xs[v] = min(max(goal, low), high)
 
 
 # ----------------------------------------------------------------------------------------------------- routes
@@ -395,55 +423,32 @@ def _spread(lines: list[int], goals: list[float], centre: float, half: float, po
         ports[lines[k]] = min(max(port, centre - half), centre + reach) + gap * i
 
 
-def _bands(net: _Net, rows: Rows, heights: list[float], xs: list[float]) -> list[Point]:
-    """The top and bottom of each layer; layers joined by far-reaching links stand farther apart."""
-    bands, y = [], 0.0
-    for row in rows:
-        height = max(heights[v] for v in row)
-        bands.append((y, y + height))
+def _levels(net: _Net, rows: Rows, heights: list[float], xs: list[float]) -> list[_Level]:
+    """The heights at which each vertex stands; layers joined by far-reaching links stand farther apart."""
+    levels = [_Level(0, 0, 0, 0, 0)] * len(xs)
+    top = MARGIN
+    for layer, row in enumerate(rows):
+        tallest = max(heights[v] for v in row)
+        bottom = top + tallest
+        for v in row:
+            inset = (tallest - heights[v]) / 2 if v < net.nodes else 0.0
+            levels[v] = _Level(layer, top, top + inset, bottom - inset, bottom)
         sweep = max([abs(xs[u] - xs[v]) for u in row for v in net.below[u]], default=0.0)
-        y += height + min(max(LAYER_GAP, 18 + 0.14 * sweep), 110.0)
-    return bands
+        top = bottom + min(max(LAYER_GAP, 18 + 0.14 * sweep), 110.0)
+    return levels
 
 
-def _path(
-    net: _Net,
-    route: list[int],
-    start: float,
-    end: float,
-    xs: list[float],
-    heights: list[float],
-    bands: list[Point],
-) -> list[Point]:
+def _path(route: list[int], start: float, end: float, xs: list[float], levels: list[_Level]) -> list[Point]:
     """The corners of an edge: it crosses each layer vertically and moves sideways between layers only."""
-    tail, head = route[0], route[-1]
-    top, bottom = bands[net.layers[tail]]
-    corners = [(start, (top + bottom + heights[tail]) / 2 if tail < net.nodes else bottom), (start, bottom)]
-    if len(route) == 2 and net.layers[head] - net.layers[tail] > 1:
-        aside = max(start, end) + 60 + 0.05 * (bands[net.layers[head]][0] - bottom)
-        middle = (bottom + bands[net.layers[head]][0]) / 2
-        corners.append((aside, middle))
+    first, last = levels[route[0]], levels[route[-1]]
+    corners = [(start, first.box_bottom), (start, first.bottom)]
     for bend in route[1:-1]:
-        corners += [(xs[bend], bands[net.layers[bend]][0]), (xs[bend], bands[net.layers[bend]][1])]
-    top, bottom = bands[net.layers[head]]
-    corners += [(end, top), (end, (top + bottom - heights[head]) / 2)]
-    path = corners[:1]
-    for corner, following in zip(corners[1:], [*corners[2:], None], strict=True):
-        if following is None or not path[-1][0] == corner[0] == following[0]:
-            path.append(corner)
-    return path
-
-
-def _framed(
-    net: _Net, xs: list[float], widths: list[float], bands: list[Point], paths: list[list[Point]]
-) -> Layout:
-    """Shifts the drawing so that its margin starts at the origin."""
-    left = min([xs[v] - widths[v] / 2 for v in range(len(xs))] + [x for path in paths for x, _ in path])
-    right = max([xs[v] + widths[v] / 2 for v in range(len(xs))] + [x for path in paths for x, _ in path])
-    shift = MARGIN - left
-    middles = [MARGIN + (top + bottom) / 2 for top, bottom in bands]
-    centres = [(xs[v] + shift, middles[net.layers[v]]) for v in range(net.nodes)]
-    paths = [[(x + shift, y + MARGIN) for x, y in path] for path in paths]
-    return Layout(
-        net.layers[: net.nodes], centres, paths, right - left + 2 * MARGIN, bands[-1][1] + 2 * MARGIN
-    )
+        corners += [(xs[bend], levels[bend].top), (xs[bend], levels[bend].bottom)]
+    if len(route) == 2 and last.layer - first.layer > 1:
+        aside = min(60 + 0.05 * (last.top - first.bottom), 600)
+        corners.append((max(start, end) + aside, (first.bottom + last.top) / 2))
+    corners += [(end, last.top), (end, last.box_top)]
+    corners = [corner for corner, before in zip(corners, [None, *corners], strict=False) if corner != before]
+    inner = zip(corners, corners[1:], corners[2:], strict=False)
+    bent = [corner for before, corner, after in inner if not before[0] == corner[0] == after[0]]
+    return [corners[0], *bent, corners[-1]]

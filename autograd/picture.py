@@ -19,7 +19,7 @@ FONT_FAMILY = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono'
 FONT_SIZE = 12.0
 CHARACTER = 0.602 * FONT_SIZE
 LINE_HEIGHT = 16.0
-UNFIT = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+UNFIT = re.compile(r"[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 EDGE_COLOUR = "#7d8590"
 ARROW_LENGTH, ARROW_HALF = 7.0, 3.2
 
@@ -63,7 +63,7 @@ class Picture:
         return _dot(self)
 
     @cached_property
-    def layout(self) -> Layout:
+    def drawing(self) -> Layout:
         """Where the SVG's boxes and edges are."""
         return layout([_size(box) for box in self.boxes], self.edges)
 
@@ -75,9 +75,9 @@ class Picture:
     def save(self, path: str | PathLike[str]) -> None:
         """Writes the picture to a file.
 
-        `path`: a name ending in `.svg` for the drawing, or in `.dot` or `.gv` for its DOT text.
+        **Arguments:** `path`, a name ending in `.svg` for the drawing, in `.dot` or `.gv` for its DOT text.
 
-        Raises `ValueError` for any other ending.
+        **Errors:** `ValueError` for any other ending.
 
         >>> import autograd as ag, os, tempfile
         >>> x = ag.tensor(2.0, requires_grad=True)
@@ -105,16 +105,20 @@ class Picture:
         return f"Picture(boxes={len(self.boxes)}, edges={len(self.edges)})"
 
 
-def make_dot(y: Tensor | Sequence[Tensor], params: Mapping[str, Tensor] | None = None) -> Picture:
+def make_dot(
+    y: Tensor | list[Tensor] | tuple[Tensor, ...], params: Mapping[str, Tensor] | None = None
+) -> Picture:
     """The picture of the graph that made `y`, as PyTorchViz draws it.
 
     Grey boxes are operations, blue ones the leaves whose gradients `backward` computes, green ones the
     outputs. Arrows point the way that values flow, from the leaves at the top to `y` at the bottom.
 
-    `y`: a tensor that requires grad, or several in a list or tuple. `params`: names for tensors, shown in
-    their boxes.
+    **Arguments:** `y`, a tensor that requires grad, or several in a list or tuple; `params`, names for
+    tensors, shown in their boxes.
 
-    Returns a `Picture`. Raises `ValueError` if `y` has no graph, `TypeError` if something is not a tensor.
+    **Returns:** a `Picture`, which holds no tensors: a notebook shows it, `save` writes it.
+
+    **Errors:** `ValueError` when `y` has no graph, `TypeError` when something is not a tensor.
 
     >>> import autograd as ag
     >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
@@ -123,7 +127,6 @@ def make_dot(y: Tensor | Sequence[Tensor], params: Mapping[str, Tensor] | None =
     Picture(boxes=5, edges=5)
     >>> [" ".join(box.lines) for box in picture.boxes]
     ['x (2,)', 'AccumulateGrad', 'MulBackward0', 'SumBackward0', '()']
-    >>> picture.save("y.svg")  # doctest: +SKIP
     """
     outputs = _checked_outputs(y)
     names = _names(params)
@@ -196,7 +199,8 @@ def _in_order(outputs: list[Tensor]) -> list[Any]:
     order: list[Any] = []
     seen: set[int] = set()
     for output in outputs:
-        stack = [(part, iter(_inputs(part))) for part in [output if output.is_leaf else output.node]]
+        root: Any = output if output.is_leaf else output.node
+        stack = [(root, iter(_inputs(root)))]
         while stack:
             part, inputs = stack[-1]
             if id(part) not in seen:
@@ -254,7 +258,7 @@ def _size(box: Box) -> tuple[float, float]:
 
 
 def _svg(picture: Picture) -> str:
-    drawing = picture.layout
+    drawing = picture.drawing
     width, height = round(drawing.width), round(drawing.height)
     return "\n".join(
         [

@@ -86,6 +86,11 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         for x in inputs:
+            if type(x) not in PLAIN:
+                break
+        else:
+            return self.eval(*inputs, **params)
+        for x in inputs:
             if isinstance(x, Traced):
                 return x.bind(self, inputs, params)
         return self.eval(*[x if type(x) in PLAIN else np.asarray(x) for x in inputs], **params)

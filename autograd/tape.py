@@ -7,14 +7,15 @@ never the tensor that it made, so that a dropped result is freed by its referenc
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import wraps
+from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import attrgetter
 from pathlib import Path
+from threading import local
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from .primitive import Primitive
 
@@ -29,7 +30,7 @@ class Node:
     where it is a constant. `number` grows with time, so it orders the sweep.
     """
 
-    __slots__ = ("inputs", "number", "out", "params", "parents", "primitive", "requires_grad")
+    __slots__ = ("__weakref__", "inputs", "number", "out", "params", "parents", "primitive", "requires_grad")
 
     def __init__(
         self,
@@ -71,27 +72,48 @@ class Guard(NamedTuple):
 
 
 class Tape:
-    """All that happened to tensors while it recorded: the equations in their order, and the guards."""
+    """All that happened to tensors while it recorded: the equations in their order, and the guards.
 
-    __slots__ = ("guards", "nodes")
+    `leaves` are the tensors that equations made and that `requires_grad_` turned into leaves.
+    """
+
+    __slots__ = ("guards", "leaves", "nodes")
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.guards: list[Guard] = []
+        self.leaves: dict[Node, Any] = {}
 
     def __repr__(self) -> str:
         return f"<Tape of {len(self.nodes)} equations and {len(self.guards)} guards>"
 
 
-class _State(threading.local):
-    """Whether gradients are wanted, and the tape that records, in this thread."""
+_FIELDS: dict[str, ContextVar[Any]] = {
+    "grad_enabled": ContextVar("grad_enabled", default=True),
+    "tape": ContextVar("tape", default=None),
+    "nesting": ContextVar("nesting", default=0),
+}
 
-    grad_enabled = True
-    tape: Tape | None = None
-    nesting = 0
+
+class _State:
+    """Whether gradients are wanted, the tape that records, and the depth of nested gradients.
+
+    Each thread and each asynchronous task has its own.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, field: str) -> Any:
+        return _FIELDS[field].get()
+
+    def __setattr__(self, field: str, value: Any) -> None:
+        _FIELDS[field].set(value)
 
 
 STATE = _State()
+# What every operation asks, by the shortest way.
+current_tape: Callable[[], Tape | None] = _FIELDS["tape"].get
+gradients_enabled: Callable[[], bool] = _FIELDS["grad_enabled"].get
 
 
 class _Setting:
@@ -99,25 +121,29 @@ class _Setting:
 
     def __init__(self, field: str, value: Any) -> None:
         self.field, self.value = field, value
-        self.before: list[Any] = []
+        # What was set before each block that is open: blocks of one object may nest, in several threads.
+        self.before = local()
 
     def __enter__(self) -> Any:
-        self.before.append(getattr(STATE, self.field))
+        self._open().append(getattr(STATE, self.field))
         setattr(STATE, self.field, self.value)
         return self.value
 
     def __exit__(self, *error: object) -> None:
-        setattr(STATE, self.field, self.before.pop())
+        setattr(STATE, self.field, self._open().pop())
+
+    def _open(self) -> list[Any]:
+        values: list[Any] = self.before.__dict__.setdefault("values", [])
+        return values
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
         field, value = self.field, self.value
 
+        @wraps(f)
         def within(*args: Any, **kwargs: Any) -> Any:
             with _Setting(field, value):
                 return f(*args, **kwargs)
 
-        within.__name__ = getattr(f, "__name__", "within")
-        within.__doc__ = f.__doc__
         return within
 
 
@@ -158,12 +184,17 @@ class set_grad_enabled(_Setting):
     def __init__(self, mode: bool) -> None:
         super().__init__("grad_enabled", bool(mode))
         self.previous = STATE.grad_enabled
-        STATE.grad_enabled = bool(mode)
-
-    def __enter__(self) -> bool:
-        self.before.append(self.previous)
         STATE.grad_enabled = self.value
-        return bool(self.value)
+
+    def __enter__(self) -> Any:
+        super().__enter__()
+        # Making the object has set the mode already: the block ends with what was set before that.
+        self._open()[-1] = self.previous
+        return self.value
+
+    def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        STATE.grad_enabled = self.previous
+        return super().__call__(f)
 
 
 def record() -> _Setting:
@@ -185,32 +216,6 @@ def user_line() -> str:
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     return "unknown" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def reachable(roots: Iterable[Any], targets: set[Any] | None) -> list[Node]:
-    """The nodes to sweep, in the order of their making: all that the roots depend on, less those that
-    depend on no target."""
-    seen: set[Any] = set()
-    stack = [root for root in roots if type(root) is Node]
-    seen.update(stack)
-    order = []
-    while stack:
-        node = stack.pop()
-        order.append(node)
-        for parent in node.parents:
-            if type(parent) is Node and parent.requires_grad and parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    order.sort(key=attrgetter("number"))
-    if targets is None:
-        return order
-    needed: set[Any] = set(targets)
-    kept = []
-    for node in order:
-        if any(parent is not None and parent in needed for parent in node.parents):
-            needed.add(node)
-            kept.append(node)
-    return kept
 
 
 FREED = (
@@ -235,42 +240,71 @@ def sweep(
     for root, g in seeds:
         seen = cotangents.get(root)
         cotangents[root] = g if seen is None else seen + g
-    order = reachable(cotangents, targets)
-    wanted = None if targets is None else targets.union(order)
+    # The nodes that have a cotangent. The youngest of them comes next: all its consumers are done.
+    pending = [(-root.number, root) for root in cotangents if type(root) is Node]
+    heapify(pending)
+    inner = wanted = None
+    if targets is not None:
+        inner = _on_paths([node for _, node in pending], targets)
+        wanted = inner | targets
+    tape = current_tape()
+    ends = targets or (tape.leaves if tape is not None else ())
     found: dict[Any, Any] = {}
-    for node in reversed(order):
-        g = cotangents.pop(node, None)
-        if g is None:
-            continue
-        if targets is not None and node in targets:
+    while pending:
+        node = heappop(pending)[1]
+        g = cotangents.pop(node)
+        if ends and node in ends:
             found[node] = g
-        inputs, out = node.inputs, node.out
+        if inner is not None and node not in inner:
+            continue
+        inputs, out, params = node.inputs, node.out, node.params
         if inputs is None:
             raise RuntimeError(f"`{node.name}`: {FREED}")
         if lift is not None:
             out = lift(out, node)
-            inputs = tuple([lift(x, p) for x, p in zip(inputs, node.parents, strict=True)])
-        primitive, params = node.primitive, node.params
-        vjps = primitive.vjps
+            inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
+        rules = node.primitive.vjps
         for i, parent in enumerate(node.parents):
             if parent is None or not parent.requires_grad:
                 continue
             if wanted is not None and parent not in wanted:
                 continue
-            rule = vjps[i] if type(vjps) is tuple else primitive.vjp(i)
+            rule = rules[i] if type(rules) is tuple else rules(i)
             if rule is None:
                 continue
             gx = rule(g, out, *inputs, **params)
             seen = cotangents.get(parent)
-            cotangents[parent] = gx if seen is None else seen + gx
+            if seen is not None:
+                cotangents[parent] = seen + gx
+            else:
+                cotangents[parent] = gx
+                if type(parent) is Node:
+                    heappush(pending, (-parent.number, parent))
         if not retain_graph:
             node.inputs = node.out = None
-    for target, g in cotangents.items():
-        if targets is None or target in targets:
-            found[target] = g
+    for leaf, g in cotangents.items():
+        if targets is None or leaf in targets:
+            found[leaf] = g
     return found
 
 
-def ones_like(x: Any) -> Any:
-    """The seed of a sweep from a single number."""
-    return np.ones(x.shape, x.dtype)[()]
+def _on_paths(roots: list[Node], targets: set[Any]) -> set[Node]:
+    """The nodes between the roots and the targets: those that some target went into."""
+    seen = set(roots)
+    stack = list(roots)
+    nodes = []
+    while stack:
+        node = stack.pop()
+        nodes.append(node)
+        for parent in node.parents:
+            if type(parent) is Node and parent.requires_grad and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    nodes.sort(key=attrgetter("number"))
+    inner: set[Any] = set()
+    for node in nodes:
+        for parent in node.parents:
+            if parent in targets or parent in inner:
+                inner.add(node)
+                break
+    return inner

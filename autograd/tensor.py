@@ -9,15 +9,28 @@ import numpy as np
 
 from . import ops
 from .errors import explained
+from .formatting import text_of
 from .operators import Operators
 from .primitive import PLAIN, Aval, Primitive, Shape
-from .tape import STATE, Guard, Node, no_grad, ones_like, sweep, user_line
+from .protocols import Protocols, check_assignment, check_escape
+from .tape import (
+    Guard,
+    Node,
+    Tape,
+    current_tape,
+    gradients_enabled,
+    next_number,
+    set_grad_enabled,
+    sweep,
+    user_line,
+)
 
 # Values this small are cheaper to keep than to describe by their shape.
 _KEPT = 256
+_new = object.__new__
 
 
-class Tensor(Operators):
+class Tensor(Operators, Protocols):
     """An array with a gradient.
 
     **Arguments:** `data`, an array or what `np.asarray` takes; `requires_grad`, whether operations on it
@@ -73,59 +86,89 @@ class Tensor(Operators):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded operation made it."""
-        return self.node is None or not self.node.requires_grad
+        """Whether no recorded operation that leads to a gradient made it."""
+        node = self.node
+        if node is None or not node.requires_grad:
+            return True
+        tape = current_tape()
+        return tape is not None and node in tape.leaves
 
     @property
     def grad_fn(self) -> Node | None:
         """The recorded operation that made it, `None` for a leaf."""
         return None if self.is_leaf else self.node
 
+    def __repr__(self) -> str:
+        if not self.requires_grad:
+            return text_of(self.data)
+        return text_of(self.data, "requires_grad=True" if self.is_leaf else f"grad_fn={self.node}")
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)
+        if self.data.size != 1:
+            raise TypeError(
+                f"the format {spec!r} needs a tensor with one element, got shape {self.shape}; format the elements "
+                "of `.tolist()`, or leave the format out"
+            )
+        return format(self.data.item(), spec)
+
     # ---- recording ----
 
     def bind(self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
-        recording = STATE.tape is not None
-        values, parents = [], []
-        requires_grad = False
-        for x in inputs:
-            if isinstance(x, Tensor):
-                values.append(x.data)
-                if x.requires_grad:
-                    requires_grad = True
-                    parents.append(x.node or x)
-                else:
-                    parents.append((x.node or x) if recording else None)
-            else:
-                values.append(x if type(x) in PLAIN else np.asarray(x))
-                parents.append(None)
+        tape = current_tape()
+        if tape is not None or params or len(inputs) != 2:
+            return _bind(primitive, inputs, params, tape)
+        # What `_bind` does, without its loop and lists: on small arrays they are a third of the time.
+        x, y = inputs
+        x_parent = y_parent = None
+        if isinstance(x, Tensor):
+            node = x.node
+            if x.requires_grad:
+                x_parent = node or x
+            x = x.data
+            if node is None and x.ndim == 0:
+                x = x[()]
+        elif type(x) not in PLAIN:
+            x = np.asarray(x)
+        if isinstance(y, Tensor):
+            node = y.node
+            if y.requires_grad:
+                y_parent = node or y
+            y = y.data
+            if node is None and y.ndim == 0:
+                y = y[()]
+        elif type(y) not in PLAIN:
+            y = np.asarray(y)
         try:
-            out = primitive.eval(*values, **params)
+            out = primitive.eval(x, y)
         except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
-            raise explained(primitive, values, params, error) from None
-        requires_grad = requires_grad and primitive.differentiable and STATE.grad_enabled
-        result = Tensor.__new__(Tensor)
+            raise explained(primitive, (x, y), params, error) from None
+        result = _new(Tensor)
         result.data = out
         result.grad = None
-        result.requires_grad = requires_grad
-        if recording:
-            result.node = node = Node(primitive, tuple(values), out, params, tuple(parents), requires_grad)
-            STATE.tape.nodes.append(node)  # type: ignore[union-attr]
-        elif requires_grad:
-            saves = primitive.saves
-            if saves != "both":
-                if saves != "inputs":
-                    values = [_shape_only(x) for x in values]
-                saved = out if saves == "out" else None
-            else:
-                saved = out
-            result.node = Node(primitive, tuple(values), saved, params, tuple(parents), True)
-        else:
+        if (x_parent is None and y_parent is None) or not (primitive.differentiable and gradients_enabled()):
+            result.requires_grad = False
             result.node = None
+            return result
+        saves = primitive.saves
+        if saves == "shapes" or saves == "out":
+            x, y = _shape_only(x), _shape_only(y)
+        saved = out if saves == "out" or saves == "both" else None
+        result.requires_grad = True
+        result.node = node = _new(Node)
+        node.primitive = primitive
+        node.inputs = (x, y)
+        node.out = saved
+        node.params = params
+        node.parents = (x_parent, y_parent)
+        node.requires_grad = True
+        node.number = next_number()
         return result
 
     def escape(self, value: Any, op: str) -> Any:
         """`value`, which Python is about to decide on, noted as a guard where a tape records."""
-        tape = STATE.tape
+        tape = current_tape()
         if tape is not None and self.node is not None:
             tape.guards.append(Guard(self.node, value, user_line()))
         elif tape is not None:
@@ -141,7 +184,7 @@ class Tensor(Operators):
         >>> x.grad
         tensor(3.)
         """
-        if STATE.tape is not None:
+        if current_tape() is not None:
             return self.bind(ops.stop_gradient, (self,), {})
         return constant(self.data)
 
@@ -158,6 +201,11 @@ class Tensor(Operators):
                 "with `.astype(float)` or a decimal point: `tensor(2.0)`"
             )
         self.requires_grad = requires_grad
+        tape = current_tape()
+        if self.node is not None and tape is not None:
+            # What the recorded program computed before is where the gradient ends, and yet a leaf.
+            self.node.requires_grad = requires_grad
+            tape.leaves[self.node] = self
         return self
 
     # ---- the sweep ----
@@ -192,11 +240,15 @@ class Tensor(Operators):
             if not targets:
                 raise ValueError("`backward(inputs=...)` needs at least one tensor, got an empty sequence")
         cotangents = cotangents_of([self], [gradient], targets, retain_graph, create_graph)
-        fresh = {id(gradient.data if isinstance(gradient, Tensor) else gradient)}
-        for leaf, g in cotangents.items():
-            leaf = leaf if isinstance(leaf, Tensor) else _target(leaf, targets)
+        tape = current_tape()
+        tensors = {x.node: x for x in targets or ()}
+        if targets is None and tape is not None:
+            tensors = tape.leaves
+        taken = {id(gradient.data if isinstance(gradient, Tensor) else gradient)}
+        for source, g in cotangents.items():
+            leaf = source if isinstance(source, Tensor) else tensors[source]
             if leaf.requires_grad:
-                _accumulate(leaf, g, fresh)
+                _accumulate(leaf, g, taken)
 
     # ---- leaving the library ----
 
@@ -205,17 +257,12 @@ class Tensor(Operators):
 
         **Errors:** `RuntimeError` for a tensor that requires a gradient, or while a tape records.
         """
-        if self.requires_grad:
-            raise RuntimeError(
-                "`numpy()` on a tensor that requires a gradient would cut the gradient; call "
-                "`.detach().numpy()` if that is meant"
-            )
-        if STATE.tape is not None:
-            raise RuntimeError(
-                "`numpy()` inside a recorded function would freeze the values of this call into the "
-                "kernel; use the functions of `autograd` or of NumPy on the tensor itself"
-            )
+        check_escape(self.requires_grad, "`numpy()`")
         return np.asarray(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        check_escape(self.requires_grad, "the NumPy array")
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def item(self) -> Any:
         """The only element as a Python number."""
@@ -232,32 +279,87 @@ class Tensor(Operators):
             raise ValueError(
                 f"the truth of a tensor with shape {self.shape} is ambiguous; use `.any()`, `.all()` or `where`"
             )
+        check_assignment(self.requires_grad)
         return bool(self.escape(bool(self.data), "bool"))
 
     def __float__(self) -> float:
-        return float(self.escape(float(self._single("float")), "float"))
+        value = float(self._single("float"))
+        check_assignment(self.requires_grad)
+        return float(self.escape(value, "float"))
 
     def __int__(self) -> int:
-        return int(self.escape(int(self._single("int")), "int"))
+        value = int(self._single("int"))
+        check_assignment(self.requires_grad)
+        return int(self.escape(value, "int"))
+
+    def __complex__(self) -> complex:
+        value = complex(self._single("complex"))
+        check_assignment(self.requires_grad)
+        return complex(self.escape(value, "complex"))
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
             raise TypeError(f"an index needs an integer, got a tensor of {self.dtype.name}; use `int(x)`")
-        return int(self.escape(int(self._single("index")), "index"))
+        value = int(self._single("index"))
+        check_assignment(self.requires_grad)
+        return int(self.escape(value, "index"))
 
     def _single(self, name: str) -> Any:
         if self.data.size != 1:
             raise TypeError(f"`{name}` needs a tensor with one element, got shape {self.shape}")
         return self.data.item()
 
-    def __hash__(self) -> int:
-        return id(self) >> 4
+    # `==` compares elements, so the identity has to be said again; as a slot in C it costs nothing.
+    __hash__ = object.__hash__
+
+
+def _bind(
+    primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], tape: Tape | None
+) -> Tensor:
+    """`Tensor.bind` for any number of inputs, with parameters or a tape."""
+    values: list[Any] = []
+    parents: list[Any] = []
+    requires_grad = False
+    for x in inputs:
+        if isinstance(x, Tensor):
+            node, data = x.node, x.data
+            if x.requires_grad:
+                requires_grad = True
+                parents.append(node or x)
+            else:
+                parents.append(None if tape is None else node or x)
+            # NumPy computes ten times faster with its scalars than with arrays without axes.
+            values.append(data[()] if node is None and tape is None and data.ndim == 0 else data)
+        else:
+            values.append(x if type(x) in PLAIN else np.asarray(x))
+            parents.append(None)
+    try:
+        out = primitive.eval(*values, **params)
+    except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
+        raise explained(primitive, values, params, error) from None
+    if requires_grad:
+        requires_grad = primitive.differentiable and gradients_enabled() and out.dtype.kind in "fc"
+    result = constant(out)
+    if tape is not None:
+        result.requires_grad = requires_grad
+        result.node = Node(primitive, tuple(values), out, params, tuple(parents), requires_grad)
+        tape.nodes.append(result.node)
+    elif requires_grad:
+        saves = primitive.saves
+        if saves == "shapes" or saves == "out":
+            values = [_shape_only(x) for x in values]
+        saved = out if saves == "out" or saves == "both" else None
+        result.requires_grad = True
+        result.node = Node(primitive, tuple(values), saved, params, tuple(parents), True)
+    return result
 
 
 def constant(data: Any) -> Tensor:
     """A tensor of that very array, without a gradient."""
-    x = Tensor.__new__(Tensor)
-    x.data, x.grad, x.node, x.requires_grad = data, None, None, False
+    x = _new(Tensor)
+    x.data = data
+    x.grad = x.node = None
+    x.requires_grad = False
     return x
 
 
@@ -283,58 +385,58 @@ def cotangents_of(
     seeds = [_seed(y, g) for y, g in zip(outputs, gradients, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
     wanted = None if targets is None else {x.node or x for x in targets}
-    recorded = create_graph or STATE.tape is not None
+    tape = current_tape()
     with np.errstate(all="ignore"):
-        if not recorded:
-            return sweep([(root, getattr(g, "data", g) if isinstance(g, Tensor) else g) for root, g in seeds],
-                         wanted, None, retain)  # fmt: skip
+        if not create_graph and tape is None:
+            return sweep(seeds, wanted, None, retain)
         seeds = [(root, g if isinstance(g, Tensor) else constant(g)) for root, g in seeds]
-        if create_graph:
-            return sweep(seeds, wanted, lift, retain)
-        with no_grad():
-            return sweep(seeds, wanted, lift, retain)
+        with set_grad_enabled(create_graph):
+            # A recording still needs the values that a sweep would free.
+            return sweep(seeds, wanted, lift, retain or tape is not None)
 
 
 def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
     if not isinstance(y, Tensor) or not y.requires_grad:
         raise RuntimeError(
-            "`backward` and `grad` need a tensor that depends on one with `requires_grad=True`, got one that "
-            "does not; set `requires_grad=True` on the inputs, and leave `no_grad`"
+            "`backward` and `grad` need a tensor that depends on one with `requires_grad=True`, got one that does not "
+            "require grad and does not have a grad_fn; set `requires_grad=True` on the inputs, and leave `no_grad`"
         )
     root = y.node or y
+    data = y.data
     if g is None:
-        if y.size != 1:
+        if data.size != 1 or data.dtype.kind == "c":
             raise RuntimeError(
-                f"`backward` without a `gradient` needs a single number, got shape {y.shape}; reduce it (`y.sum()`) "
-                "or pass `gradient`, an array of that shape"
+                "`backward` without a `gradient` needs a single real number (grad can be implicitly created only for "
+                f"scalar outputs), got shape {y.shape} of {y.dtype.name}; reduce it (`y.sum()`) or pass `gradient`, an "
+                "array of that shape"
             )
-        return root, ones_like(y)
-    g = g if isinstance(g, Tensor) else np.asarray(g, y.dtype)
-    if g.shape != y.shape:
-        raise ValueError(f"`gradient` needs the shape of the output, {y.shape}, got {g.shape}")
+        return root, data.dtype.type(1) if data.ndim == 0 else np.ones(data.shape, data.dtype)
+    g = g if isinstance(g, Tensor) else np.asarray(g, data.dtype)
+    if g.shape != data.shape:
+        raise ValueError(
+            f"`gradient` needs the shape of the output, {data.shape}, got {g.shape}; reshape or expand it"
+        )
     return root, g
 
 
 def _shape_only(x: Any) -> Any:
-    if type(x) is np.ndarray and x.size > _KEPT:
+    # A small view would keep the large array alive that it is a part of.
+    if type(x) is np.ndarray and (x.base is not None or x.size > _KEPT):
         return Aval(x.shape, x.dtype)
     return x
 
 
-def _target(node: Any, targets: Any) -> Tensor:
-    return next(x for x in targets if x.node is node)
+def _accumulate(leaf: Tensor, g: Any, taken: set[int]) -> None:
+    """Adds to `.grad`, which owns its memory: no other holder of an array must see it change.
 
-
-def _accumulate(leaf: Tensor, g: Any, fresh: set[int]) -> None:
-    """Adds to `.grad`, which owns its memory: another holder of the same array must not change with it."""
-    if isinstance(g, Tensor):
-        leaf.grad = g if leaf.grad is None else leaf.grad + g
+    `taken` has the identities of what belongs to others already.
+    """
+    before = leaf.grad
+    data = g.data if isinstance(g, Tensor) else g
+    if before is not None:
+        leaf.grad = before + g if isinstance(g, Tensor) else constant(before.data + g)
         return
-    if leaf.grad is not None:
-        leaf.grad = constant(np.asarray(leaf.grad.data + g))
-        return
-    g = np.asarray(g)
-    if g.base is not None or id(g) in fresh or not g.flags.writeable:
-        g = g.copy()
-    fresh.add(id(g))
-    leaf.grad = constant(g)
+    if isinstance(data, np.ndarray) and (data.base is not None or not data.flags.writeable or id(data) in taken):
+        g = ops.mul(g, 1) if isinstance(g, Tensor) else g.copy()
+    leaf.grad = g if isinstance(g, Tensor) else constant(g)
+    taken.add(id(leaf.grad.data))

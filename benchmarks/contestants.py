@@ -24,25 +24,28 @@ class Contestant:
 
     name: str
     title: str
+    kind: str
     module: str
     form: str
-    packages: tuple[str, ...]
-    kind: str
+    package: str
 
 
 OURS, WRITTEN, PEER = "ours", "written", "peer"
 
+PEERS = "benchmarks.peers."
+
 # fmt: off
 CONTESTANTS = (
-    Contestant("compiled",      "ours, compiled",  "benchmarks.ours",               "compiled", ("numba", "llvmlite"), OURS),
-    Contestant("eager",         "ours, eager",     "benchmarks.ours",               "eager",    ("numpy", "scipy"),    OURS),
-    Contestant("numba",         "Numba by hand",   "benchmarks.written",            "numba",    ("numba",),            WRITTEN),
-    Contestant("jax",           "JAX",             "benchmarks.peers.jax_form",     "jit",      ("jax", "jaxlib"),     PEER),
-    Contestant("torch",         "PyTorch",         "benchmarks.peers.torch_form",   "eager",    ("torch",),            PEER),
-    Contestant("torch-compile", "torch.compile",   "benchmarks.peers.torch_form",   "compile",  ("torch",),            PEER),
-    Contestant("pytensor",      "PyTensor",        "benchmarks.peers.pytensor_form", "numba",   ("pytensor", "numba"), PEER),
-    Contestant("casadi",        "CasADi",          "benchmarks.peers.casadi_form",  "function", ("casadi",),           PEER),
-    Contestant("hips",          "HIPS autograd",   "benchmarks.peers.hips_form",    "eager",    ("autograd",),         PEER),
+    Contestant("compiled",      "ours, compiled", OURS,    "benchmarks.compiled",   "compiled", "numba"),
+    Contestant("eager",         "ours, eager",    OURS,    "benchmarks.eager",      "eager",    "numpy"),
+    Contestant("numba",         "Numba by hand",  WRITTEN, "benchmarks.handwritten", "numba",    "numba"),
+    Contestant("jax",           "JAX",            PEER,    PEERS + "jax_form",      "jit",      "jax"),
+    Contestant("torch",         "PyTorch",        PEER,    PEERS + "torch_form",    "eager",    "torch"),
+    Contestant("torch-compile", "torch.compile",  PEER,    PEERS + "torch_form",    "compile",  "torch"),
+    Contestant("pytensor",      "PyTensor",       PEER,    PEERS + "pytensor_form", "numba",    "pytensor"),
+    Contestant("casadi",        "CasADi",         PEER,    PEERS + "casadi_form",   "plain",    "casadi"),
+    Contestant("casadi-buffer", "CasADi buffers", PEER,    PEERS + "casadi_form",   "buffer",   "casadi"),
+    Contestant("hips",          "HIPS autograd",  PEER,    PEERS + "hips_form",     "eager",    "autograd"),
 )
 # fmt: on
 

@@ -8,11 +8,18 @@ import numba
 import numpy as np
 from numba import prange
 
+from benchmarks.contestants import Gradients, Run
 from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS
 
 LARGE = 50_000
 INV_SQRT2 = 1.0 / math.sqrt(2.0)
 INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+@numba.njit
+def square(x):
+    """The warm-up."""
+    return x[()] ** 2, 2.0 * x[()]
 
 
 @numba.njit
@@ -155,7 +162,9 @@ def heat(initial, diffusivity, target):
     rows, columns = initial.shape
     u = np.zeros((rows + 2, columns + 2))
     bent = np.zeros((HEAT_STEPS, rows + 2, columns + 2))
-    u[1:-1, 1:-1] = initial
+    for i in range(rows):
+        for j in range(columns):
+            u[i + 1, j + 1] = initial[i, j]
     for step in range(HEAT_STEPS):
         laplacian(u, bent[step])
         for i in range(rows):
@@ -175,11 +184,14 @@ def heat(initial, diffusivity, target):
                 g_diffusivity[i, j] += g[i, j] * bent[step, i + 1, j + 1]
                 flux[i + 1, j + 1] = g[i, j] * diffusivity[i, j]
         laplacian(flux, spread)
-        g += spread[1:-1, 1:-1]
+        for i in range(rows):
+            for j in range(columns):
+                g[i, j] += spread[i + 1, j + 1]
     return value / (rows * columns), g, g_diffusivity
 
 
 SERIAL: dict[str, Callable[..., Any]] = {
+    "square": square,
     "polynomial": polynomial,
     "rosenbrock": rosenbrock,
     "logistic": logistic,
@@ -190,6 +202,13 @@ SERIAL: dict[str, Callable[..., Any]] = {
 PARALLEL: dict[str, Callable[..., Any]] = {"black_scholes": black_scholes_parallel}
 
 
-def find(family: str, size: int) -> Callable[..., Any] | None:
-    """The kernel for a workload whose first input holds `size` numbers; None where none was written."""
-    return PARALLEL[family] if size >= LARGE and family in PARALLEL else SERIAL.get(family)
+def collect(result: Any) -> tuple[float, Gradients]:
+    """A result as plain numbers."""
+    value, *gradients = result
+    return float(value), [np.asarray(g) for g in gradients]
+
+
+def build(form: str, family: str, inputs: tuple[np.ndarray, ...], argnums: tuple[int, ...]) -> Run | None:
+    """The kernel for a workload; None where none was written."""
+    table = PARALLEL if inputs[0].size >= LARGE and family in PARALLEL else SERIAL
+    return Run(table[family], inputs, collect) if family in table else None

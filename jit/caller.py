@@ -145,13 +145,17 @@ class _Writer:
 
     def capture(self, captured: Captured) -> str:
         source, order = captured
+        array = source.data if isinstance(source, Tensor) else source
+        view = np.asarray(array) if order is None else array.transpose(order)
+        ready = view.flags.c_contiguous and view.flags.writeable
         if isinstance(source, Tensor):
+            # The tensor may be given other data later.
             name = self.name("c", source) + ".data"
-            return name if order is None else f"{name}.transpose({order})"
-        # A view shares the memory of the array, so it sees what is written there later.
-        view = source if order is None else source.transpose(order)
-        name = self.name("c", view)
-        return name if view.flags.c_contiguous and view.flags.writeable else f"__copy({name}, order='C')"
+            name = name if order is None else f"{name}.transpose({order})"
+        else:
+            # A view shares the memory of the array, so it sees what is written there later.
+            name = self.name("c", view)
+        return name if ready else f"__copy({name}, order='C')"
 
     def result(self, x: Any, results: list[str]) -> str:
         if not isinstance(x, Constant):

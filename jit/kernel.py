@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 from autograd.primitive import Aval
 
 from .emit.program import Memory, emit
-from .emit.types import store
+from .emit.types import opaque, store
 from .fuse import Program, fuse
 from .graph import Graph
 from .plan import Plan, plan
@@ -116,8 +116,7 @@ def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Call
             [x.pointer for x in found[:n]], [x.pointer for x in found[n : n + m]], outputs, work  # type: ignore[arg-type]
         )  # fmt: skip
         status, scalars = emit(builder, name, program, planned, memory)
-        values = [status, *[_boxed(builder, x) for x in scalars]]
-        builder.store(context.make_tuple(builder, signature.return_type, values), slot)
+        builder.store(context.make_tuple(builder, signature.return_type, [status, *scalars]), slot)
         builder.branch(end)
         builder.position_at_end(end)
         return builder.load(slot, typ=result)
@@ -132,12 +131,12 @@ class _Argument:
         self.shape: list[Any] = []
         if isinstance(kind, types.Array):
             array = context.make_array(kind)(context, builder, value)
-            self.pointer = array.data
+            self.pointer = opaque(builder, array.data)
             self.shape = cgutils.unpack_tuple(builder, array.shape)
             return
         dtype = np.dtype(kind.name if kind is not types.boolean else bool)
         memory = ir.IntType(8) if kind is types.boolean else value.type
-        self.pointer = cgutils.alloca_once(builder, memory)
+        self.pointer = opaque(builder, cgutils.alloca_once(builder, memory))
         store(builder, value, self.pointer, dtype)
 
 
@@ -155,9 +154,4 @@ def _stack(builder: ir.IRBuilder, size: int) -> ir.Value | None:
         return None
     slot = cgutils.alloca_once(builder, ir.IntType(8), size=ir.Constant(ir.IntType(64), size))
     slot.align = 64
-    return slot
-
-
-def _boxed(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
-    # Numba holds booleans as bytes outside of registers; in a tuple they are single bits.
-    return x
+    return opaque(builder, slot)

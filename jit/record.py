@@ -122,11 +122,23 @@ class _Builder:
         known = self.atoms.get(id(source))
         if known is not None:
             return known
-        if isinstance(value, np.generic):
-            return Literal.of(value, value.dtype)
-        known = self.capture(source, value)
+        known = self.number(value)
+        if known is None:
+            known = self.capture(source, value)
+        self.kept.append(source)
         self.atoms[id(source)] = known
         return known
+
+    def number(self, value: Any) -> Atom | None:
+        """The literal that a value is or repeats, if nobody can write to it; `None` for any other array."""
+        if isinstance(value, np.generic):
+            return Literal.of(value, value.dtype)
+        if not value.size or any(value.strides) or value.flags.writeable:
+            return None
+        number = Literal.of(value.flat[0], value.dtype)
+        if value.ndim == 0:
+            return number
+        return self.equation(ops.expand, (number,), (("shape", value.shape),), _aval(value))
 
     def capture(self, source: Any, value: Any) -> Var:
         value = np.asarray(value)
@@ -135,7 +147,6 @@ class _Builder:
         variable = Var(given)
         self.captures.append(variable)
         self.captured.append(Captured(source if isinstance(source, Tensor) else value, order))
-        self.kept.append(source)
         if order is None:
             return variable
         back = tuple(np.argsort(order).tolist())
@@ -143,19 +154,9 @@ class _Builder:
 
     def constant(self, value: Any, primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Atom:
         """The atom of an input that is no tensor: a number is part of the program, an array is captured."""
-        if isinstance(value, np.generic):
-            return Literal.of(value, value.dtype)
-        if not isinstance(value, np.ndarray):
+        if not isinstance(value, np.ndarray | np.generic):
             return Literal.of(value, _weak_dtype(primitive, values, i, out))
-        if value.size and not any(value.strides) and not value.flags.writeable:
-            number = Literal.of(value.flat[0], value.dtype)
-            if value.ndim == 0:
-                return number
-            return self.equation(ops.expand, (number,), (("shape", value.shape),), _aval(value))
-        known = self.atoms.get(id(value))
-        if known is None:
-            known = self.atoms[id(value)] = self.capture(value, value)
-        return known
+        return self.atom(value, value)
 
     def guard(self, guard: Guard) -> Atom:
         """The condition that the value which escaped is the one that the recording saw."""

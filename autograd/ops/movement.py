@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Aval, Primitive, Shape
+from .broadcasting import astype
 
 #: For each axis the first element, the number of elements and the step.
 Index = tuple[tuple[int, int, int], ...]
@@ -40,7 +41,7 @@ def _concatenate_vjp(i: int) -> Any:
         index = [(0, n, 1) for n in g.shape]
         index[axis] = (start, xs[i].shape[axis], 1)
         part = slice_(g, index=tuple(index))
-        return part if part.dtype == xs[i].dtype else part.astype(xs[i].dtype)
+        return part if part.dtype == xs[i].dtype else astype(part, dtype=xs[i].dtype)
 
     return rule
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Aval, Primitive
-from .broadcasting import reduced_shape, reshape, sum, unreduce
+from .broadcasting import astype, reduced_shape, reshape, sum, unreduce
 from .movement import concatenate, slice_, transpose
 
 Axes = tuple[int, ...]
@@ -16,8 +16,8 @@ Axes = tuple[int, ...]
 def _extremum_vjp(g: Any, out: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
     # Ties share the gradient equally, as the op is symmetric in its elements.
     chosen = x == unreduce(out, x.shape, axis, keepdims)
-    count = sum(chosen, axis=axis, keepdims=keepdims)
-    return unreduce(g / count, x.shape, axis, keepdims).astype(x.dtype) * chosen
+    count = astype(sum(chosen, axis=axis, keepdims=keepdims), dtype=x.dtype)
+    return unreduce(g / count, x.shape, axis, keepdims) * chosen
 
 
 def _prod_vjp(g: Any, _: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:

@@ -15,6 +15,11 @@ from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS
 jax.config.update("jax_enable_x64", True)
 
 
+def square(x):
+    """The warm-up."""
+    return x * x
+
+
 def polynomial(x):
     """5x³ + 2x² + 4x + 8."""
     return 5 * x**3 + 2 * x**2 + 4 * x + 8
@@ -92,7 +97,7 @@ def heat(initial, diffusivity, target):
 
 
 FAMILIES: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat)
+    f.__name__: f for f in (square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat)
 }
 
 

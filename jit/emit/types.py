@@ -71,6 +71,13 @@ def element(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, dtype: np.d
     return builder.gep(base, [offset], inbounds=True, source_etype=memory_type(dtype))
 
 
+def opaque(builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:
+    """A pointer without a pointee; `IRBuilder.bitcast` takes the two for equal and would keep the pointee."""
+    made = ir.instructions.CastInstr(builder.block, "bitcast", pointer, POINTER)
+    builder._insert(made)
+    return made
+
+
 def cast(builder: ir.IRBuilder, x: ir.Value, source: np.dtype[Any], target: np.dtype[Any]) -> ir.Value:
     """The value of one dtype in another, as NumPy's `astype` converts it."""
     if source == target:

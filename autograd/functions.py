@@ -1,3 +1,0 @@
-"""What is composed of ops and so needs no rule of its own."""
-
-from __future__ import annotations

@@ -1,0 +1,118 @@
+"""What the functions take: arrays, tensors, numbers and nested lists; axes; shapes."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..primitive import Shape, Traced
+
+Axis = int | Sequence[int] | None
+
+# NumPy's limit on the number of axes is 64.
+ALL_AXES: tuple[tuple[int, ...], ...] = tuple([tuple(range(n)) for n in range(65)])
+
+
+def as_array(x: Any) -> Any:
+    """`x` itself if it is a tensor or an array, otherwise the array or tensor that it stands for.
+
+    A nested list that holds a tensor somewhere becomes a tensor, recorded as a concatenation.
+    """
+    if isinstance(x, Traced | np.ndarray):
+        return x
+    if isinstance(x, list | tuple) and _holds_tensor(x):
+        return stacked("stack", [as_array(y) for y in x], 0)
+    return np.asarray(x)
+
+
+def _holds_tensor(x: Any) -> bool:
+    if isinstance(x, list | tuple):
+        return any(_holds_tensor(y) for y in x)
+    return isinstance(x, Traced)
+
+
+def stacked(name: str, xs: Sequence[Any], axis: int) -> Any:
+    """Arrays or tensors of one shape joined along a new axis."""
+    shapes = {x.shape for x in xs}
+    if len(shapes) != 1:
+        got = " and ".join(map(str, sorted(shapes))) or "none"
+        raise ValueError(
+            f"`{name}` needs at least one array, and all of one shape, got {got}; reshape or `expand` them"
+        )
+    (shape,) = shapes
+    axis = axis_of(name, axis, len(shape) + 1)
+    shape = (*shape[:axis], 1, *shape[axis:])
+    return ops.concatenate(*[ops.reshape(x, shape=shape) for x in xs], axis=axis)
+
+
+def axis_of(name: str, axis: Any, ndim: int) -> int:
+    """The axis counted from the first one."""
+    i = operator.index(axis)
+    if -ndim <= i < ndim:
+        return i + ndim if i < 0 else i
+    allowed = f"between {-ndim} and {ndim - 1}" if ndim else "left out, for a single number has none"
+    raise np.exceptions.AxisError(f"`{name}` needs an axis {allowed} for an array of rank {ndim}, got {axis}")
+
+
+def axes_of(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The axes in ascending order, all of them for `None`."""
+    if axis is None:
+        return ALL_AXES[ndim]
+    if not isinstance(axis, tuple | list):
+        return (axis_of(name, axis, ndim),)
+    axes = sorted([axis_of(name, i, ndim) for i in axis])
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"`{name}` needs each axis once, got {tuple(axis)} for an array of rank {ndim}")
+    return tuple(axes)
+
+
+def shape_of(sizes: Any) -> Shape:
+    """A shape, given as a number or a sequence of them; a tensor among them is read, and guarded."""
+    if isinstance(sizes, tuple | list):
+        return tuple([operator.index(n) for n in sizes])
+    if isinstance(sizes, np.ndarray) and sizes.ndim == 1:
+        return tuple(sizes.tolist())
+    return (operator.index(sizes),)
+
+
+def given_shape(sizes: tuple[Any, ...]) -> Any:
+    """The shape that a method got, either as several numbers or as one sequence."""
+    return sizes[0] if len(sizes) == 1 else sizes
+
+
+def reshaped(x: Any, shape: Shape) -> Any:
+    """`x` in that very shape; `x` itself if it has it already."""
+    return x if x.shape == shape else ops.reshape(x, shape=shape)
+
+
+def transposed(x: Any, axes: Sequence[int]) -> Any:
+    """`x` with its axes in that order; `x` itself if they are so already."""
+    axes = tuple(axes)
+    return x if axes == ALL_AXES[len(axes)] else ops.transpose(x, axes=axes)
+
+
+def expanded(x: Any, shape: Shape) -> Any:
+    """`x` repeated to that shape; `x` itself if it has it already."""
+    return x if x.shape == shape else ops.expand(x, shape=shape)
+
+
+def part(x: Any, axis: int, start: int, size: int, step: int = 1) -> Any:
+    """`size` elements along one axis, from `start` on; `x` itself if these are all."""
+    shape = x.shape
+    if size == shape[axis] and (step == 1 or size <= 1):
+        return x
+    if size <= 1:
+        start, step = start if size else 0, 1
+    index = [(0, n, 1) for n in shape]
+    index[axis] = (start, size, step)
+    return ops.slice_(x, index=tuple(index))
+
+
+def merged(shape: Shape, axis: int, count: int) -> Shape:
+    """The shape with `count` axes, from `axis` on, made one."""
+    return (*shape[:axis], prod(shape[axis : axis + count]), *shape[axis + count :])

@@ -1,0 +1,118 @@
+"""Functions of each element by itself that are composed of others, and NumPy's other names for ops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..primitive import aval_of
+from .arguments import as_array
+
+negative = ops.neg
+absolute = ops.abs
+subtract = ops.sub
+multiply = ops.mul
+divide = true_divide = ops.div
+remainder = ops.mod
+power = ops.pow
+rint = ops.round
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """The elements of `x` where the condition is true, those of `y` elsewhere.
+
+    **Arguments:** three arrays or numbers whose shapes broadcast together.
+
+    **Returns:** an array of their common shape. A NaN or infinity in what is not taken has no effect on the
+    gradient.
+
+    >>> import autograd as ag
+    >>> ag.where([True, False], [1.0, 2.0], 0.0)
+    array([1., 0.])
+    """
+    return ops.where(as_array(condition), _operand(x), _operand(y))
+
+
+def _operand(x: Any) -> Any:
+    # A Python number must stay one: it takes the dtype of its partner.
+    return as_array(x) if isinstance(x, list | tuple) else x
+
+
+def clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    """The elements, or the nearest bound for those outside of the bounds.
+
+    **Arguments:** `x`; `low` and `high`, numbers or arrays that broadcast with `x`; `None` for no bound. At a
+    bound the gradient is that of `x`.
+
+    >>> import autograd as ag
+    >>> ag.clip([1.0, 2.0, 3.0], 1.5, 2.5)
+    array([1.5, 2. , 2.5])
+    >>> ag.clip([-1, 1], low=0)
+    array([0, 1])
+    """
+    x = as_array(x)
+    low, high = _operand(low), _operand(high)
+    if low is None and high is None:
+        return x
+    if low is None or high is None:
+        lowest, highest = _range_of(x.dtype, high if low is None else low)
+        low = lowest if low is None else low
+        high = highest if high is None else high
+    return ops.clip(x, low, high)
+
+
+def _range_of(dtype: np.dtype[Any], bound: Any) -> tuple[Any, Any]:
+    """The least and the greatest number of the dtype that a value takes beside the bound."""
+    other = bound if isinstance(bound, int | float) else aval_of(bound).dtype
+    dtype = np.result_type(dtype, other)
+    if dtype.kind == "b":
+        return False, True
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return limits.min, limits.max
+    return -np.inf, np.inf
+
+
+def round(x: Any, decimals: int = 0) -> Any:
+    """The elements rounded to that number of decimals, halves to even; its gradient is zero.
+
+    **Arguments:** `x`; `decimals`, which may be negative.
+
+    >>> import autograd as ag
+    >>> ag.round([0.5, 1.5, 2.26], decimals=1)
+    array([0.5, 1.5, 2.3])
+    """
+    x = as_array(x)
+    if x.dtype.kind in "iu":
+        if decimals >= 0:
+            return x
+        return astype(ops.mul(ops.round(ops.div(x, 10**-decimals)), 10**-decimals), x.dtype)
+    if decimals == 0:
+        return ops.round(x)
+    if decimals > 0:
+        return ops.div(ops.round(ops.mul(x, 10**decimals)), 10**decimals)
+    return ops.mul(ops.round(ops.div(x, 10**-decimals)), 10**-decimals)
+
+
+around = round
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """The elements in another dtype.
+
+    **Arguments:** `x`; `dtype`, what `np.dtype` takes. Integers and booleans have no gradient, so a
+    conversion to them cuts it off.
+
+    >>> import autograd as ag
+    >>> ag.astype([1.5, 2.5], int)
+    array([1, 2])
+    """
+    x = as_array(x)
+    dtype = np.dtype(dtype)
+    if x.dtype == dtype:
+        return x
+    if dtype.kind not in "fc" and x.dtype.kind in "fc":
+        x = ops.stop_gradient(x)
+    return ops.astype(x, dtype=dtype)

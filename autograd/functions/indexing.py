@@ -1,0 +1,248 @@
+"""`x[...]`: NumPy's indexing by slices, reshapes and gathers.
+
+An index of integers, slices, `None` and `...` is one slice and one reshape, or less. One with arrays, masks
+or integer tensors is, after that, a gather along the first axes, between transposes where these are not
+the first.
+"""
+
+from __future__ import annotations
+
+import operator
+from math import prod
+from types import EllipsisType, NoneType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import ops
+from ..primitive import Shape, Traced
+from .arguments import as_array, expanded, reshaped, transposed
+
+_BASIC = frozenset({int, slice, NoneType, EllipsisType})
+_INTP = np.dtype(np.intp)
+
+
+def getitem(x: Any, key: Any) -> Any:
+    """`x[key]`, with NumPy's meaning for every key.
+
+    Integers, slices, `None`, `...`, arrays and lists of integers, masks, and integer tensors, which stay
+    part of what is recorded.
+
+    **Errors:** `IndexError` for what is out of range, naming axis and length; for a mask of another shape;
+    for more indices than axes.
+    """
+    if type(key) is int:
+        shape = x.shape
+        if shape:
+            n = shape[0]
+            if -n <= key < n:
+                start = key + n if key < 0 else key
+                row = ops.slice_(x, index=((start, 1, 1), *[(0, m, 1) for m in shape[1:]]))
+                return ops.reshape(row, shape=shape[1:])
+    items = key if type(key) is tuple else (key,)
+    for item in items:
+        if type(item) not in _BASIC:
+            return _mixed(x, tuple([_item(item) for item in items]))
+    return _basic(x, items)
+
+
+# ---- integers, slices, None and ... ----
+
+
+def _basic(x: Any, items: tuple[Any, ...]) -> Any:
+    """The elements by an index of these kinds: one slice and one reshape, or less."""
+    shape = x.shape
+    index: list[tuple[int, int, int]] = []
+    kept: list[int] = []
+    changed = False
+    for item in _filled(items, shape):
+        if item is None:
+            kept.append(1)
+            continue
+        n = shape[len(index)]
+        if type(item) is int:
+            start = item + n if item < 0 else item
+            if not 0 <= start < n:
+                raise _out_of_range(item, len(index), shape)
+            index.append((start, 1, 1))
+            changed = changed or n != 1
+            continue
+        start, stop, step = item.indices(n)
+        size = len(range(start, stop, step))
+        if size <= 1:
+            index.append((start if size else 0, size, 1))
+            changed = changed or size != n
+        else:
+            index.append((start, size, step))
+            changed = changed or size != n or step != 1
+        kept.append(size)
+    if changed:
+        x = ops.slice_(x, index=tuple(index))
+    return reshaped(x, tuple(kept))
+
+
+_ALL = slice(None)
+
+
+def _filled(items: tuple[Any, ...], shape: Shape) -> tuple[Any, ...]:
+    """The items without the ellipsis, one for each axis beside the new ones."""
+    new = dots = used = 0
+    for item in items:
+        if item is None:
+            new += 1
+        elif item is Ellipsis:
+            dots += 1
+        else:
+            used += item.ndim if _is_mask(item) else 1
+    if dots > 1:
+        raise IndexError("an index needs one `...` at most, for it stands for all axes that are left")
+    spare = len(shape) - used
+    if spare < 0:
+        raise IndexError(f"an index of {used} axes needs an array of as many, got shape {shape}")
+    if not dots:
+        return items + (_ALL,) * spare if spare else items
+    i = next(i for i, item in enumerate(items) if item is Ellipsis)
+    return items[:i] + (_ALL,) * spare + items[i + 1 :]
+
+
+def _out_of_range(i: Any, axis: int, shape: Shape) -> IndexError:
+    return IndexError(f"index {i} is out of range for axis {axis} of length {shape[axis]}, in shape {shape}")
+
+
+# ---- arrays, masks and tensors ----
+
+
+def _item(item: Any) -> Any:
+    """An item of an index as an integer, a slice, `None`, `...`, or an array or tensor of integers.
+
+    A mask becomes an array of booleans.
+    """
+    if item is None or item is Ellipsis or isinstance(item, slice):
+        return item
+    if isinstance(item, bool | np.bool_):
+        return np.asarray(item)
+    if isinstance(item, list | tuple) and len(item) == 0:
+        return np.zeros(0, np.intp)
+    if hasattr(item, "__index__") and not isinstance(item, np.ndarray | Traced):
+        return operator.index(item)
+    array = as_array(item)
+    recorded = isinstance(array, Traced)
+    kind = array.dtype.kind
+    if kind == "b":
+        # The shape depends on the values of a mask, so a recording holds for these values alone.
+        return array.escape(np.asarray(array.data), "mask") if recorded else array
+    if kind not in "iu":
+        raise IndexError(
+            f"an index needs integers, slices, `None`, `...` or booleans, got {type(item).__name__} of "
+            f"{array.dtype.name}; convert it with `.astype(int)`"
+        )
+    return array if recorded or array.ndim else int(array)
+
+
+def _is_mask(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype.kind == "b"
+
+
+def _is_array(item: Any) -> bool:
+    return isinstance(item, np.ndarray | Traced)
+
+
+class _Layout(NamedTuple):
+    """An index whose masks are positions in merged axes.
+
+    `shape` is that of the array with the merged axes, `items` has an entry for each of its axes beside the
+    new ones, and `axes` says for each entry which axis of the user's array it is.
+    """
+
+    shape: Shape
+    items: tuple[Any, ...]
+    axes: tuple[int, ...]
+
+
+def _mixed(x: Any, items: tuple[Any, ...]) -> Any:
+    layout = _without_masks(_filled(items, x.shape), x.shape)
+    if not any(_is_array(item) for item in layout.items):
+        return _basic(x, layout.items)
+    indices = [item for item in layout.items if _is_array(item)]
+    common = _common_shape(indices)
+    rest = _basic(reshaped(x, layout.shape), tuple([_ALL if _is_array(i) else i for i in layout.items]))
+    axes, place = _places(items, layout.items)
+    others = [i for i in range(len(rest.shape)) if i not in axes]
+    moved = transposed(rest, (*axes, *others))
+    try:
+        out = ops.gather(moved, *[_aligned(i, common) for i in indices])
+    except IndexError as error:
+        raise _explained(error, layout, x.shape) from None
+    order = list(range(len(common), len(out.shape)))
+    order[place:place] = range(len(common))
+    return transposed(out, order)
+
+
+def _without_masks(items: tuple[Any, ...], shape: Shape) -> _Layout:
+    """Each mask as the positions in its axes made one; one without axes picks from a new axis of length 1."""
+    merged: list[int] = []
+    entries: list[Any] = []
+    axes: list[int] = []
+    axis = 0
+    for item in items:
+        axes.append(axis)
+        if item is None:
+            entries.append(item)
+            continue
+        count = item.ndim if _is_mask(item) else 1
+        if _is_mask(item):
+            if item.shape != shape[axis : axis + count]:
+                raise IndexError(
+                    f"a mask needs the shape of the axes that it stands for, {shape[axis : axis + count]}, "
+                    f"got {item.shape} for shape {shape}"
+                )
+            item = np.flatnonzero(item)
+        entries.append(item)
+        merged.append(prod(shape[axis : axis + count]))
+        axis += count
+    return _Layout(tuple(merged), tuple(entries), tuple(axes))
+
+
+def _common_shape(indices: list[Any]) -> Shape:
+    shapes = [i.shape for i in indices]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        got = " and ".join(map(str, shapes))
+        raise IndexError(f"the arrays of an index need shapes that broadcast together, got {got}") from None
+
+
+def _places(given: tuple[Any, ...], items: tuple[Any, ...]) -> tuple[list[int], int]:
+    """The axes that arrays stand for once the rest of the index is done, and where their own axes go.
+
+    These take the place of the arrays and integers if nothing stands between them, and come first otherwise.
+    """
+    axes: list[int] = []
+    kept = 0
+    for item in items:
+        if _is_array(item):
+            axes.append(kept)
+        kept += type(item) is not int
+    chosen = [i for i, item in enumerate(given) if type(item) is int or _is_array(item)]
+    if chosen[-1] - chosen[0] + 1 != len(chosen):
+        return axes, 0
+    return axes, axes[0]
+
+
+def _aligned(index: Any, shape: Shape) -> Any:
+    """An index in the dtype and the common shape that a gather takes."""
+    # Without a copy where none is needed: a recorded function reads the user's own array at each call.
+    index = index if index.dtype == _INTP else ops.astype(index, dtype=_INTP)
+    if isinstance(index, Traced):
+        return expanded(index, shape)
+    return index if index.shape == shape else np.broadcast_to(index, shape)
+
+
+def _explained(error: IndexError, layout: _Layout, shape: Shape) -> IndexError:
+    """The error of a gather, with the axis of the user's array."""
+    sizes = iter(layout.shape)
+    for item, axis in zip(layout.items, layout.axes, strict=True):
+        n = 1 if item is None else next(sizes)
+        if isinstance(item, np.ndarray) and item.size and not (-n <= item.min() and item.max() < n):
+            return _out_of_range(int(item[(item < -n) | (item >= n)][0]), axis, shape)
+    return error

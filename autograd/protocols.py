@@ -1,0 +1,280 @@
+"""NumPy's protocols: `np.sin(x)`, `np.sum(x, axis=0)` and `array * x` work on tensors and record.
+
+What has no derivative rule, and what would cut a gradient without a word, raises an error that names the
+remedy.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from inspect import Parameter, signature
+from math import pi
+from opcode import opmap
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import functions, ops
+from .primitive import Traced
+from .tape import STATE
+
+_STORE_SUBSCR = opmap["STORE_SUBSCR"]
+
+
+def _only_booleans(logical: Any, ufunc: str) -> Callable[..., Any]:
+    def function(*xs: Any) -> Any:
+        kinds = {functions.as_array(x).dtype.kind for x in xs}
+        if kinds != {"b"}:
+            raise TypeError(f"`np.{ufunc}` of a tensor needs booleans; take bits apart before making a tensor")
+        return logical(*xs)
+
+    return function
+
+
+#: Every ufunc that works on tensors, by what records it.
+UFUNCS: dict[Any, Callable[..., Any]] = {
+    **ops.UFUNCS,
+    np.matmul: ops.matmul,
+    np.positive: lambda x: x,
+    np.float_power: lambda x, y: ops.pow(functions.astype(x, float), y),
+    np.deg2rad: lambda x: ops.mul(x, pi / 180),
+    np.radians: lambda x: ops.mul(x, pi / 180),
+    np.rad2deg: lambda x: ops.mul(x, 180 / pi),
+    np.degrees: lambda x: ops.mul(x, 180 / pi),
+    np.bitwise_and: _only_booleans(ops.logical_and, "bitwise_and"),
+    np.bitwise_or: _only_booleans(ops.logical_or, "bitwise_or"),
+    np.bitwise_xor: _only_booleans(ops.logical_xor, "bitwise_xor"),
+    np.invert: _only_booleans(ops.logical_not, "invert"),
+}
+
+REDUCTIONS: dict[Any, Callable[..., Any]] = {
+    np.add: functions.sum,
+    np.multiply: functions.prod,
+    np.maximum: functions.max,
+    np.minimum: functions.min,
+    np.logical_and: functions.all,
+    np.logical_or: functions.any,
+}
+
+
+def _isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    close = ops.logical_or(ops.equal(x, y), ops.less_equal(ops.abs(x - y), atol + rtol * ops.abs(y)))
+    # An infinity is close to itself alone, although the tolerance is infinite beside one.
+    close = ops.where(ops.isfinite(y), close, ops.equal(x, y))
+    return ops.logical_or(close, ops.logical_and(ops.isnan(x), ops.isnan(y))) if equal_nan else close
+
+
+def _allclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    return bool(functions.all(_isclose(x, y, rtol, atol, equal_nan)))
+
+
+def _array_equal(x: Any, y: Any) -> bool:
+    x, y = functions.as_array(x), functions.as_array(y)
+    return x.shape == y.shape and bool(functions.all(ops.equal(x, y)))
+
+
+def _full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+    x, fill_value = functions.as_array(x), functions.as_array(fill_value)
+    return functions.broadcast_to(functions.astype(fill_value, dtype or x.dtype), x.shape)
+
+
+def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
+    fraction = np.linspace(0.0, 1.0, num, endpoint)
+    return start * (1 - fraction) + stop * fraction
+
+
+def _where(condition: Any, *xs: Any) -> Any:
+    if len(xs) != 2:
+        raise TypeError("`np.where` of a tensor needs a condition, `x` and `y`; for the indices use `.data.nonzero()`")
+    return functions.where(condition, *xs)
+
+
+def _result_type(*xs: Any) -> Any:
+    return np.result_type(*[x.dtype if isinstance(x, Traced) else x for x in xs])  # type: ignore[attr-defined]
+
+
+#: NumPy's functions that go by the name that they have in `functions`.
+SAME_NAMES = (
+    "all", "any", "argmax", "argmin", "array_split", "around", "atleast_1d", "atleast_2d", "atleast_3d", "average",
+    "broadcast_arrays", "broadcast_to", "clip", "column_stack", "compress", "concatenate", "cumsum", "diag",
+    "diagflat", "diagonal", "diff", "dot", "dstack", "einsum", "expand_dims", "flip", "fliplr", "flipud", "hsplit",
+    "hstack", "inner", "matrix_transpose", "max", "mean", "meshgrid", "min", "moveaxis", "outer", "pad", "prod",
+    "ravel", "repeat", "reshape", "roll", "rot90", "round", "split", "squeeze", "stack", "std", "sum", "swapaxes",
+    "take", "take_along_axis", "tensordot", "tile", "trace", "transpose", "tril", "triu", "var", "vdot", "vsplit",
+    "vstack",
+)  # fmt: skip
+
+#: Every function of NumPy that works on tensors, by what computes it.
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    **{getattr(np, name): getattr(functions, name) for name in SAME_NAMES},
+    np.where: _where,
+    np.shape: lambda x: functions.as_array(x).shape,
+    np.ndim: lambda x: functions.as_array(x).ndim,
+    np.size: lambda x, axis=None: functions.as_array(x).size if axis is None else np.shape(x)[axis],
+    np.copy: lambda x: ops.mul(x, 1) if isinstance(x, Traced) else np.array(x),
+    # Constants, and NumPy's own arrays, since the caller of these is often about to write into them.
+    np.zeros_like: lambda x, dtype=None: np.zeros(x.shape, dtype or x.dtype),
+    np.ones_like: lambda x, dtype=None: np.ones(x.shape, dtype or x.dtype),
+    np.empty_like: lambda x, dtype=None: np.empty(x.shape, dtype or x.dtype),
+    np.full_like: _full_like,
+    np.linspace: _linspace,
+    np.isclose: _isclose,
+    np.allclose: _allclose,
+    np.array_equal: _array_equal,
+    np.result_type: _result_type,
+    np.iscomplexobj: lambda x: x.dtype.kind == "c",
+    np.isrealobj: lambda x: x.dtype.kind != "c",
+}
+
+#: NumPy's names of arguments that have another name here; the first argument may have any.
+RENAMED = {"a_min": "low", "min": "low", "a_max": "high", "max": "high", "correction": "ddof"}
+#: Arguments that change nothing when they have these values.
+NEUTRAL = {
+    "out": None, "dtype": None, "order": "C", "where": True, "casting": "same_kind", "subok": False, "copy": None,
+    "optimize": False, "mode": "raise",
+}  # fmt: skip
+
+
+class _Names(NamedTuple):
+    """The names of the arguments of a function of NumPy and of ours."""
+
+    numpys: tuple[str, ...]
+    ours: frozenset[str]
+    #: So many positional arguments mean the same in both; any number where ours takes them as they come.
+    alike: float
+
+
+@cache
+def _names_of(function: Any) -> _Names:
+    ours = signature(FUNCTIONS[function]).parameters
+    if any(p.kind is Parameter.VAR_POSITIONAL for p in ours.values()):
+        return _Names((), frozenset(ours), float("inf"))
+    names = tuple(ours)
+    numpys = _numpys_names(function) or names
+    alike = 1
+    for theirs, name in zip(numpys[1:], names[1:], strict=False):
+        if RENAMED.get(theirs, theirs) != name and len(numpys) != len(names):
+            break
+        alike += 1
+    return _Names(numpys, frozenset(names), alike)
+
+
+def _numpys_names(function: Any) -> tuple[str, ...]:
+    try:
+        return tuple(signature(function).parameters)
+    except ValueError:  # a function in C without a signature
+        return ()
+
+
+def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function of NumPy evaluated by ours, its arguments translated from NumPy's order and names.
+
+    **Errors:** `TypeError` for a function or an argument that tensors do not support.
+    """
+    name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+    if function not in FUNCTIONS:
+        raise TypeError(
+            f"`{name}` has no derivative rule and does not work on tensors; compose it from the functions of "
+            "`autograd`, or pass `x.detach().numpy()` if no gradient is meant to flow through it"
+        )
+    ours = FUNCTIONS[function]
+    numpys, known, alike = _names_of(function)
+    if len(args) > alike:
+        kwargs = dict(zip(numpys[int(alike) :], args[int(alike) :], strict=False)) | kwargs
+        args = args[: int(alike)]
+    given = {}
+    for theirs, value in kwargs.items():
+        key = RENAMED.get(theirs, theirs)
+        if not args and theirs == numpys[:1][0]:
+            args = (value,)
+        elif key in known:
+            given[key] = value
+        elif theirs not in NEUTRAL or value is not NEUTRAL[theirs]:
+            raise TypeError(f"`{name}` of a tensor does not take `{theirs}={value!r}`; {_remedy(theirs)}")
+    return ours(*args, **given)
+
+
+def _remedy(name: str) -> str:
+    return {
+        "out": "tensors are not written into: assign the result, `y = ...`",
+        "dtype": "convert with `.astype(dtype)` before or after",
+        "where": "select with `np.where` before",
+    }.get(name, "leave it out, or compose the function from others")
+
+
+def ufunc_call(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A ufunc, or one of its methods, evaluated by ours.
+
+    **Errors:** `TypeError` for a ufunc, a method or an argument that tensors do not support.
+    """
+    name = f"`np.{ufunc.__name__}`" if method == "__call__" else f"`np.{ufunc.__name__}.{method}`"
+    if method == "at" or kwargs.get("out") is not None:
+        raise TypeError(
+            f"{name} would write a tensor into an array, which cuts its gradient; assign the result instead: "
+            "`a = a + t` for `a += t`"
+        )
+    if ufunc not in UFUNCS or (method in ("reduce", "accumulate") and ufunc not in REDUCTIONS):
+        raise TypeError(
+            f"{name} has no derivative rule and does not work on tensors; compose it from the functions of "
+            "`autograd`, or pass `x.detach().numpy()` if no gradient is meant to flow through it"
+        )
+    options = {key: value for key, value in kwargs.items() if key not in NEUTRAL or value is not NEUTRAL[key]}
+    if method == "reduce" and options.keys() <= {"axis", "keepdims"}:
+        # A ufunc reduces the first axis unless said, and a function all of them.
+        axis = inputs[1] if len(inputs) > 1 else options.get("axis", 0)
+        return REDUCTIONS[ufunc](inputs[0], axis=axis, keepdims=options.get("keepdims", False))
+    if method == "accumulate" and ufunc is np.add and options.keys() <= {"axis"}:
+        return functions.cumsum(inputs[0], *inputs[1:] or (options.get("axis", 0),))
+    if method == "outer" and not options:
+        x, y = map(functions.as_array, inputs)
+        return UFUNCS[ufunc](functions.reshape(x, (*x.shape, *(1,) * y.ndim)), y)
+    if method == "__call__" and not options:
+        return UFUNCS[ufunc](*inputs)
+    wanted = "".join(f", `{key}={value!r}`" for key, value in options.items())
+    raise TypeError(f"{name}{wanted} does not work on tensors; {_remedy(next(iter(options), ''))}")
+
+
+class Protocols(Traced):
+    """What NumPy asks of an object that takes part in its functions."""
+
+    __slots__ = ()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs and ufunc in ops.UFUNCS:
+            return self.bind(ops.UFUNCS[ufunc], inputs, kwargs)
+        return ufunc_call(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        return call(function, args, kwargs)
+
+
+def check_escape(requires_grad: bool, name: str) -> None:
+    """Refuses to hand the bare array of a tensor to NumPy where that would cut a gradient or a recording.
+
+    **Errors:** `RuntimeError` for a tensor that requires a gradient, or while a tape records.
+    """
+    if requires_grad:
+        raise RuntimeError(
+            f"{name} of a tensor that requires a gradient would cut the gradient; to write it into an array, build "
+            "the array with `stack`, `concatenate` or `where` instead; to leave the gradient behind, call "
+            "`.detach().numpy()`"
+        )
+    if STATE.tape is not None:
+        raise RuntimeError(
+            f"{name} of a tensor while a tape records would freeze the values of this call into the recording; use "
+            "the functions of `autograd` or of NumPy on the tensor itself, and `stack`, `concatenate` or `where` "
+            "instead of writing into an array"
+        )
+
+
+def check_assignment(requires_grad: bool) -> None:
+    """Refuses the conversion to a number that `array[i] = x` makes; `float(x)` is Python's own.
+
+    The two differ in nothing but the instruction that the caller's frame is at.
+    """
+    if requires_grad or STATE.tape is not None:
+        frame = sys._getframe(2)
+        if frame.f_code.co_code[frame.f_lasti] == _STORE_SUBSCR:
+            check_escape(requires_grad, "`array[i] = x`")

@@ -1,0 +1,380 @@
+"""The one table of primitives with sample inputs, which every generic check runs through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from autograd import ops
+from autograd.primitive import Primitive
+
+Range = tuple[float, float]
+Array = np.ndarray[Any, np.dtype[Any]]
+
+DTYPES = {"f": (np.float64, np.float32), "i": (np.int64, np.int32), "b": (np.bool_,)}
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Sample inputs of a primitive, and what holds for them.
+
+    An entry of `inputs` is a shape, for which floats are drawn from `domain`, or the array or Python number
+    itself. `domain` is one range for all inputs or one for each. `wrt` are the inputs by which the
+    primitive is smooth at this place; `kinds` the NumPy kinds of dtypes that the drawn inputs may have;
+    `special`, whether NaN and infinity have a result that NumPy defines.
+    """
+
+    op: Primitive
+    inputs: tuple[Any, ...]
+    params: dict[str, Any] = field(default_factory=dict)
+    domain: Range | tuple[Range, ...] = (-2.0, 2.0)
+    wrt: tuple[int, ...] = ()
+    kinds: str = "f"
+    special: bool = True
+    name: str = ""
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def dtypes(self) -> list[np.dtype[Any]]:
+        """The dtypes that the drawn inputs are tried in, the usual one first."""
+        return [np.dtype(dtype) for kind in self.kinds for dtype in DTYPES[kind]]
+
+    def range_of(self, i: int) -> Range:
+        """The range of the values of input `i`."""
+        ranges = self.domain if isinstance(self.domain[0], tuple) else (self.domain,) * len(self.inputs)
+        low, high = ranges[i]  # type: ignore[misc]
+        return low, high
+
+    def arrays(self, dtype: Any = None) -> tuple[Any, ...]:
+        """The inputs, drawn from a seed that is the case's name; arrays of float64 take `dtype` too."""
+        dtype = self.dtypes[0] if dtype is None else dtype
+        random = np.random.default_rng(crc32(self.name.encode()))
+        found = []
+        for i, x in enumerate(self.inputs):
+            if isinstance(x, tuple):
+                found.append(draw(random, x, self.range_of(i), np.dtype(dtype)))
+            elif isinstance(x, np.ndarray) and x.dtype == np.float64:
+                found.append(x.astype(dtype))
+            else:
+                found.append(x.copy() if isinstance(x, np.ndarray) else x)
+        return tuple(found)
+
+    def __call__(self, *arrays: Any) -> Any:
+        return self.op(*arrays, **self.params)
+
+    def reshaped(self, *shapes: tuple[int, ...]) -> Case:
+        """The same case with inputs of other shapes."""
+        return replace(self, inputs=shapes, name=f"{self.name}at{shapes}".replace(" ", ""))
+
+
+def draw(random: np.random.Generator, shape: tuple[int, ...], limits: Range, dtype: np.dtype[Any]) -> Array:
+    """Random values of the range, in that dtype."""
+    low, high = limits
+    if dtype.kind == "b":
+        return np.asarray(random.integers(0, 2, shape), dtype)
+    if dtype.kind in "iu":
+        low, high = np.ceil(low), np.floor(high)
+        return np.asarray(random.integers(int(low), int(max(low, high)) + 1, shape), dtype)
+    return np.asarray(random.uniform(low, high, shape), dtype)
+
+
+def case(
+    op: Primitive,
+    *inputs: Any,
+    domain: Range | tuple[Range, ...] = (-2.0, 2.0),
+    wrt: tuple[int, ...] | None = None,
+    kinds: str = "f",
+    special: bool = True,
+    **params: Any,
+) -> Case:
+    """A `Case` with the defaults filled in: smooth in all floating inputs that have a rule."""
+    if wrt is None:
+        wrt = tuple(i for i, x in enumerate(inputs) if is_floating(x) and op.vjp(i) is not None)
+    text = ",".join([*map(described, inputs), *(f"{name}={value}" for name, value in params.items())])
+    place = "" if domain == (-2.0, 2.0) else f"in{domain}"
+    return Case(op, inputs, params, domain, wrt, kinds, special, f"{op.name}({text}){place}".replace(" ", ""))
+
+
+def is_floating(x: Any) -> bool:
+    return isinstance(x, tuple) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
+
+
+def described(x: Any) -> str:
+    """An input in a case's name: a shape as it is, an array by its values."""
+    return str(x.tolist()) if isinstance(x, np.ndarray) else str(x)
+
+
+# ---- elementwise ----
+
+# fmt: off
+UNARY: dict[Primitive, tuple[Range, str]] = {
+    ops.neg:        ((-2, 2), "fi"),     ops.abs:         ((-2, 2), "fi"),
+    ops.sign:       ((-2, 2), "fi"),     ops.floor:       ((-3, 3), "fi"),
+    ops.ceil:       ((-3, 3), "fi"),     ops.round:       ((-3, 3), "fi"),
+    ops.trunc:      ((-3, 3), "fi"),     ops.square:      ((-2, 2), "fi"),
+    ops.sqrt:       ((0.1, 4), "fi"),    ops.reciprocal:  ((0.3, 3), "fi"),
+    ops.exp:        ((-2, 2), "fi"),     ops.exp2:        ((-2, 2), "fi"),
+    ops.expm1:      ((-2, 2), "fi"),     ops.log:         ((0.1, 5), "fi"),
+    ops.log2:       ((0.1, 5), "fi"),    ops.log10:       ((0.1, 5), "fi"),
+    ops.log1p:      ((-0.8, 3), "fi"),   ops.sin:         ((-4, 4), "fi"),
+    ops.cos:        ((-4, 4), "fi"),     ops.tan:         ((-1.2, 1.2), "fi"),
+    ops.arcsin:     ((-0.9, 0.9), "fi"), ops.arccos:      ((-0.9, 0.9), "fi"),
+    ops.arctan:     ((-3, 3), "fi"),     ops.sinh:        ((-2, 2), "fi"),
+    ops.cosh:       ((-2, 2), "fi"),     ops.tanh:        ((-2, 2), "fi"),
+    ops.arcsinh:    ((-3, 3), "fi"),     ops.arccosh:     ((1.2, 4), "fi"),
+    ops.arctanh:    ((-0.9, 0.9), "fi"), ops.sigmoid:     ((-4, 4), "f"),
+    ops.softplus:   ((-4, 4), "f"),      ops.relu:        ((-2, 2), "fi"),
+    ops.erf:        ((-2, 2), "f"),      ops.erfc:        ((-2, 2), "f"),
+    ops.isnan:      ((-2, 2), "fi"),     ops.isinf:       ((-2, 2), "fi"),
+    ops.isfinite:   ((-2, 2), "fi"),     ops.logical_not: ((-1, 1), "fib"),
+    ops.stop_gradient: ((-2, 2), "fib"),
+}
+
+BINARY: dict[Primitive, tuple[tuple[Range, Range], str]] = {
+    ops.add:           (((-2, 2), (-2, 2)), "fib"),    ops.sub:         (((-2, 2), (-2, 2)), "fi"),
+    ops.mul:           (((-2, 2), (-2, 2)), "fib"),    ops.div:         (((-2, 2), (0.5, 2)), "fi"),
+    ops.floor_divide:  (((-9, 9), (0.7, 3)), "fi"),    ops.mod:         (((-9, 9), (0.7, 3)), "fi"),
+    ops.pow:           (((0.3, 3), (-2, 2)), "f"),     ops.arctan2:     (((-2, 2), (-2, 2)), "fi"),
+    ops.logaddexp:     (((-2, 2), (-2, 2)), "fi"),     ops.hypot:       (((-2, 2), (0.3, 2)), "fi"),
+    ops.maximum:       (((-2, 2), (-2, 2)), "fib"),    ops.minimum:     (((-2, 2), (-2, 2)), "fib"),
+    ops.equal:         (((-1, 1), (-1, 1)), "fib"),    ops.not_equal:   (((-1, 1), (-1, 1)), "fib"),
+    ops.less:          (((-1, 1), (-1, 1)), "fib"),    ops.less_equal:  (((-1, 1), (-1, 1)), "fib"),
+    ops.greater:       (((-1, 1), (-1, 1)), "fib"),    ops.greater_equal: (((-1, 1), (-1, 1)), "fib"),
+    ops.logical_and:   (((-1, 1), (-1, 1)), "fib"),    ops.logical_or:  (((-1, 1), (-1, 1)), "fib"),
+    ops.logical_xor:   (((-1, 1), (-1, 1)), "fib"),
+}
+# fmt: on
+
+
+def elementwise_cases() -> list[Case]:
+    """Each unary op once (its shapes vary in the checks), each binary op with each kind of broadcasting."""
+    cases = [case(op, (2, 3), domain=domain, kinds=kinds) for op, (domain, kinds) in UNARY.items()]
+    for op, (domain, kinds) in BINARY.items():
+        shapes = [((2, 3), (2, 3)), ((2, 1), (3,)), ((), (2, 2)), ((1, 2, 1), (2, 1, 3))]
+        cases += [case(op, x, y, domain=domain, kinds=kinds) for x, y in shapes]
+        number = 2.0 if domain[1][0] > 0 else 0.5
+        cases += [case(op, (2, 3), number, domain=domain), case(op, number, (2, 3), domain=domain[::-1])]
+    return cases
+
+
+CONDITION = np.array([[True, False, True], [False, False, True]])
+INTEGER_POWERS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
+
+ELEMENTWISE = [
+    *elementwise_cases(),
+    case(ops.div, (2, 3), (2, 3), domain=((-2, 2), (-2, -0.5))),
+    case(ops.reciprocal, (2, 2), domain=(-3, -0.3)),
+    case(ops.mod, (2, 3), (2, 2, 3), domain=((-9, 9), (-3, -0.7)), kinds="fi"),
+    case(ops.floor_divide, (2, 3), (2, 2, 3), domain=((-9, 9), (-3, -0.7)), kinds="fi"),
+    *[case(ops.pow, (2, 3), n, kinds="f") for n in (1, 2, 3, 2.0, 4.0)],
+    *[case(ops.pow, (2, 3), n, domain=(0.3, 3)) for n in (-1, -2, 0.5, -0.5, 1.5, -1.0)],
+    *[case(ops.pow, np.array([0.0, 1.5, -1.0]), n) for n in (0, 0.0, 1, 2, 3)],
+    case(ops.pow, (2, 3), 2, domain=(-3, 3), kinds="fi"),
+    case(ops.pow, (2, 3), (3,), domain=((-3, 3), (0, 3)), kinds="i", wrt=()),
+    case(ops.pow, 2.0, (2, 3), domain=(-2, 2)),
+    case(ops.pow, (2, 6), INTEGER_POWERS, domain=(-2.5, -0.5), wrt=(0,)),
+    case(ops.pow, np.zeros(4), np.array([0.0, 1.0, 2.0, 3.0]), wrt=(0,)),
+    case(ops.pow, np.zeros(3), np.array([1.0, 2.0, 2.5]), wrt=(1,)),
+    case(ops.where, CONDITION, (2, 3), (2, 3), kinds="fib"),
+    case(ops.where, CONDITION[0], (2, 1), (), kinds="fib"),
+    case(ops.where, CONDITION[:, :1], (3,), (4, 1, 3)),
+    case(ops.where, CONDITION, (2, 3), 0.0),
+    case(ops.where, CONDITION, 1, (2, 3)),
+    case(ops.where, True, (2, 3), (3,)),
+    case(ops.where, np.array(False), (2,), (2,)),
+    case(ops.clip, (3, 4), -1.0, 1.0),
+    case(ops.clip, (3, 4), (3, 4), (3, 4), domain=((-2, 2), (-1, -0.3), (0.3, 1)), kinds="f"),
+    case(ops.clip, (3, 4), (4,), (3, 1), domain=((-2, 2), (-1, -0.3), (0.3, 1))),
+    case(ops.clip, (3, 4), (4,), (), domain=((-2, 2), (0.2, 1), (-1, 0))),
+    case(ops.clip, (3, 4), -1, 1, kinds="fi"),
+    case(ops.astype, (2, 3), dtype=np.dtype(np.float64), kinds="fib"),
+    case(ops.astype, (2, 3), dtype=np.dtype(np.float32), kinds="fib", wrt=()),
+    case(ops.astype, (2, 3), dtype=np.dtype(np.bool_), kinds="fib", wrt=()),
+    # What NaN is as an integer, the processor decides.
+    case(ops.astype, (2, 3), dtype=np.dtype(np.int64), kinds="fib", wrt=(), special=False),
+    case(ops.astype, (2, 3), dtype=np.dtype(np.int32), kinds="fib", wrt=(), special=False),
+]
+
+# ---- structure ----
+
+SHAPES = [
+    *[
+        case(ops.reshape, x, shape=shape, kinds="fib")
+        for x, shape in (
+            ((2, 3), (6,)),
+            ((6,), (2, 3)),
+            ((2, 3), (3, 2)),
+            ((4, 3), (2, 2, 3)),
+            ((), (1, 1)),
+            ((1,), ()),
+            ((0, 3), (3, 0)),
+            ((2, 3), (2, 3)),
+        )
+    ],
+    *[
+        case(ops.expand, x, shape=shape, kinds="fib")
+        for x, shape in (
+            ((3,), (2, 3)),
+            ((2, 1), (2, 3)),
+            ((), (2, 2)),
+            ((), ()),
+            ((1,), (4,)),
+            ((1, 3), (0, 3)),
+            ((2, 1, 1), (3, 2, 4, 2)),
+            ((3,), (3,)),
+        )
+    ],
+    case(ops.expand, (80, 1), shape=(80, 80), wrt=()),
+    *[
+        case(ops.transpose, x, axes=axes, kinds="fib")
+        for x, axes in (
+            ((2, 3), (1, 0)),
+            ((2, 3), (0, 1)),
+            ((2, 3, 4), (2, 0, 1)),
+            ((2, 3, 4), (1, 2, 0)),
+            ((2, 1, 3), (0, 2, 1)),
+            ((2, 0), (1, 0)),
+            ((), ()),
+            ((3,), (0,)),
+        )
+    ],
+]
+
+#: Indices of an array of shape (4, 5): for each axis the first element, the number of elements and the step.
+INDICES = (
+    ((0, 4, 1), (0, 5, 1)),
+    ((1, 2, 1), (2, 3, 1)),
+    ((0, 2, 2), (1, 2, 3)),
+    ((3, 4, -1), (4, 5, -1)),
+    ((3, 2, -2), (4, 2, -3)),
+    ((2, 2, -1), (0, 5, 1)),
+    ((2, 1, 1), (3, 1, -1)),
+    ((1, 0, 1), (0, 5, 1)),
+    ((4, 0, 1), (4, 0, -1)),
+    ((0, 1, -1), (0, 3, 2)),
+)
+
+MOVEMENT = [
+    *[case(ops.slice_, (4, 5), index=index, kinds="fib") for index in INDICES],
+    case(ops.slice_, (), index=()),
+    case(ops.slice_, (0, 2), index=((0, 0, 1), (1, 2, -1))),
+    *[
+        case(ops.unslice, tuple(size for _, size, _ in index), shape=(4, 5), index=index, kinds="fib")
+        for index in INDICES
+    ],
+    case(ops.unslice, (), shape=(), index=()),
+    case(ops.unslice, (0, 2), shape=(0, 2), index=((0, 0, 1), (1, 2, -1))),
+    case(ops.concatenate, (2, 3), (2, 3), axis=0, kinds="fib"),
+    case(ops.concatenate, (2, 3), (2, 1), (2, 2), axis=1, kinds="fib"),
+    case(ops.concatenate, (2,), axis=0),
+    case(ops.concatenate, (2, 0), (2, 2), axis=1),
+    case(ops.concatenate, (0, 2), (0, 2), axis=0),
+    case(ops.concatenate, (2, 1, 3), (2, 4, 3), axis=1),
+]
+
+INDEXING = [
+    case(ops.gather, (4,), np.array([0, 2, 2, -1]), kinds="fib"),
+    case(ops.gather, (4, 3), np.array([3, 0, 0, -4]), kinds="fib"),
+    case(ops.gather, (4, 3), np.array([[1, 1], [-2, 0]])),
+    case(ops.gather, (4, 3), np.array([0, 3, 0, -1]), np.array([1, -3, 1, 2])),
+    case(ops.gather, (2, 3, 2), np.array([[0, 1]]), np.array([[2, -1]])),
+    case(ops.gather, (4, 3), np.array(2)),
+    case(ops.gather, (4, 3), np.array(-1), np.array(0)),
+    case(ops.gather, (4, 3), np.zeros(0, np.intp)),
+    case(ops.gather, (4,), np.array([0, 2], np.int32)),
+    case(ops.scatter_add, (4,), np.array([0, 2, 2, -1]), shape=(5,), kinds="fi"),
+    case(ops.scatter_add, (4, 3), np.array([3, 0, 0, -4]), shape=(4, 3), kinds="fi"),
+    case(ops.scatter_add, (2, 2, 3), np.array([[1, 1], [-2, 0]]), shape=(4, 3)),
+    case(ops.scatter_add, (4,), np.array([0, 3, 0, -1]), np.array([1, -3, 1, 2]), shape=(4, 3)),
+    case(ops.scatter_add, (1, 2, 2), np.array([[0, 1]]), np.array([[2, -1]]), shape=(2, 3, 2)),
+    case(ops.scatter_add, (3,), np.array(2), shape=(4, 3)),
+    case(ops.scatter_add, (0, 3), np.zeros(0, np.intp), shape=(4, 3)),
+    case(ops.scatter_add, (2,), np.array([0, 2], np.int32), shape=(4,)),
+]
+
+# ---- reductions and products ----
+
+#: A shape, the reduced axes, and whether they are kept with length one.
+REDUCTIONS = (
+    ((2, 3), (0,), False),
+    ((2, 3), (1,), False),
+    ((2, 3), (0, 1), False),
+    ((2, 3), (1,), True),
+    ((2, 3), (0, 1), True),
+    ((2, 3, 4), (0, 2), False),
+    ((2, 3, 2), (1,), True),
+    ((2, 3), (), False),
+    ((), (), False),
+    ((7,), (0,), False),
+    ((3, 0), (0,), False),
+)
+
+
+def reductions(op: Primitive, kinds: str) -> list[Case]:
+    return [
+        case(op, shape, axis=axis, keepdims=keepdims, kinds=kinds, domain=(-1.5, 1.5))
+        for shape, axis, keepdims in REDUCTIONS
+    ]
+
+
+ONE_ZERO = np.array([[0.5, 0.0, -1.5, 2.0], [1.0, -0.5, 2.0, 0.75]])
+TWO_ZEROS = np.array([0.5, 0.0, -1.5, 0.0, 2.0])
+
+REDUCTION = [
+    *reductions(ops.sum, "fib"),
+    *reductions(ops.prod, "fib"),
+    *reductions(ops.max, "fib"),
+    *reductions(ops.min, "fib"),
+    *[case(op, (0, 3), axis=(0,), keepdims=False) for op in (ops.sum, ops.prod)],
+    case(ops.sum, (70, 60), axis=(0, 1), keepdims=False, wrt=()),
+    *[case(ops.prod, (n,), axis=(0,), keepdims=False) for n in (1, 2, 3, 4, 5)],
+    case(ops.prod, ONE_ZERO, axis=(1,), keepdims=False),
+    case(ops.prod, ONE_ZERO, axis=(0, 1), keepdims=True),
+    case(ops.prod, TWO_ZEROS, axis=(0,), keepdims=False),
+    *[
+        case(op, shape, axis=axis, kinds="fib")
+        for op in (ops.argmax, ops.argmin)
+        for shape, axis in (((5,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 3, 2), 1), ((0, 3), 1))
+    ],
+    *[case(op, np.array([1.0, 3.0, 3.0, 1.0]), axis=0) for op in (ops.argmax, ops.argmin)],
+    *[
+        case(ops.cumsum, shape, axis=axis, reverse=reverse, kinds="fib")
+        for reverse in (False, True)
+        for shape, axis in (((5,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 3, 2), 1), ((0, 2), 0), ((1,), 0))
+    ],
+]
+
+CONTRACTION = [
+    case(ops.matmul, x, y, kinds="fib")
+    for x, y in (
+        ((3,), (3,)),
+        ((2, 3), (3,)),
+        ((3,), (3, 2)),
+        ((2, 3), (3, 4)),
+        ((5, 2, 3), (3,)),
+        ((3,), (5, 3, 2)),
+        ((5, 2, 3), (3, 4)),
+        ((2, 3), (2, 3, 2)),
+        ((2, 2, 3), (2, 3, 2)),
+        ((2, 1, 2, 3), (2, 3, 2)),
+        ((1, 2, 3), (2, 3, 1)),
+        ((2, 2, 1, 3), (3,)),
+        ((1, 1), (1, 1)),
+        ((1, 4), (4, 1)),
+        ((4, 1), (1, 4)),
+        ((2, 0), (0, 3)),
+        ((0, 3), (3, 2)),
+        ((0,), (0,)),
+        ((0, 2, 3), (3, 2)),
+    )
+]
+
+CASES = [*ELEMENTWISE, *SHAPES, *MOVEMENT, *INDEXING, *REDUCTION, *CONTRACTION]
+SMOOTH = [c for c in CASES if c.wrt]
+REPEATED = [name for name, count in Counter(c.name for c in CASES).items() if count > 1]

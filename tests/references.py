@@ -1,0 +1,160 @@
+"""What each primitive that is not one of NumPy's functions must return, written element by element."""
+
+from __future__ import annotations
+
+from functools import reduce
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from autograd import ops
+
+
+def softplus(x):
+    return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
+
+
+def where(condition, x, y):
+    dtype = np.result_type(x, y)
+    condition, x, y = np.broadcast_arrays(condition, x, y)
+    chosen = [b if a else c for a, b, c in zip(condition.flat, x.flat, y.flat, strict=True)]
+    return np.array(chosen, dtype).reshape(condition.shape)
+
+
+def transpose(x, *, axes):
+    out = np.empty([x.shape[i] for i in axes], x.dtype)
+    for at in np.ndindex(x.shape):
+        out[tuple(at[i] for i in axes)] = x[at]
+    return out
+
+
+def slice_(x, *, index):
+    for axis, (start, size, step) in enumerate(index):
+        x = np.take(x, [start + step * k for k in range(size)], axis)
+    return np.asarray(x)
+
+
+def unslice(x, *, shape, index):
+    out = np.zeros(shape, x.dtype)
+    for at in np.ndindex(x.shape):
+        out[tuple(start + step * k for k, (start, _, step) in zip(at, index, strict=True))] = x[at]
+    return out
+
+
+def concatenate(*xs, axis):
+    rows = [row for x in xs for row in np.moveaxis(x, axis, 0)]
+    if not rows:
+        return xs[0]
+    return np.stack(rows, axis).astype(np.result_type(*xs))
+
+
+def gather(x, *indices):
+    out = np.empty(indices[0].shape + x.shape[len(indices) :], x.dtype)
+    for at in np.ndindex(indices[0].shape):
+        out[at] = x[tuple(int(index[at]) for index in indices)]
+    return out
+
+
+def scatter_add(x, *indices, shape):
+    out = np.zeros(shape, x.dtype)
+    for at in np.ndindex(indices[0].shape):
+        out[tuple(int(index[at]) for index in indices)] += x[at]
+    return out
+
+
+def fold(f, x, axis, keepdims, start=()):
+    """`f` over the elements of the axes, one after another."""
+    moved = np.moveaxis(x, axis, range(len(axis)))
+    count = int(np.prod(moved.shape[: len(axis)]))
+    rows = list(moved.reshape(count, *moved.shape[len(axis) :]))
+    out = np.asarray(reduce(f, rows, *start))
+    return np.expand_dims(out, axis) if keepdims else out
+
+
+def wide(x):
+    """The dtype in which NumPy adds up, and one that loses nothing."""
+    return (x.dtype, np.float64) if x.dtype.kind == "f" else (np.dtype(np.intp), np.intp)
+
+
+def sum_(x, *, axis, keepdims):
+    dtype, exact = wide(x)
+    shape = [n for i, n in enumerate(x.shape) if i not in axis]
+    return fold(np.add, x.astype(exact), axis, keepdims, (np.zeros(shape, exact),)).astype(dtype)
+
+
+def prod(x, *, axis, keepdims):
+    dtype, exact = wide(x)
+    shape = [n for i, n in enumerate(x.shape) if i not in axis]
+    return fold(np.multiply, x.astype(exact), axis, keepdims, (np.ones(shape, exact),)).astype(dtype)
+
+
+def max_(x, *, axis, keepdims):
+    return fold(lambda a, b: np.where((a > b) | (a != a), a, b), x, axis, keepdims)
+
+
+def min_(x, *, axis, keepdims):
+    return fold(lambda a, b: np.where((a < b) | (a != a), a, b), x, axis, keepdims)
+
+
+def position(best):
+    """The first position of the best element of each row, of NaN where there is one."""
+
+    def of_row(row: Any) -> int:
+        unordered = [i for i, x in enumerate(row) if x != x]
+        return unordered[0] if unordered else list(row).index(best(row))
+
+    def reference(x, *, axis):
+        moved = np.moveaxis(x, axis, -1)
+        out = np.empty(moved.shape[:-1], np.intp)
+        for at in np.ndindex(out.shape):
+            out[at] = of_row(moved[at])
+        return out
+
+    return reference
+
+
+def cumsum(x, *, axis, reverse):
+    dtype, exact = wide(x)
+    rows = list(np.moveaxis(x, axis, 0).astype(exact))
+    if not rows:
+        return x.astype(dtype)
+    sums = list(accumulate(rows[::-1] if reverse else rows, np.add))
+    return np.stack(sums[::-1] if reverse else sums, axis).astype(dtype)
+
+
+def matmul(x, y):
+    rows = x[None, :] if x.ndim == 1 else x
+    columns = y[:, None] if y.ndim == 1 else y
+    out = np.einsum("...ij,...jk->...ik", rows, columns)
+    lost = tuple(axis for axis, lone in ((-2, x.ndim == 1), (-1, y.ndim == 1)) if lone)
+    return np.squeeze(out, lost)
+
+
+UFUNC_OF = {op: ufunc for ufunc, op in reversed(ops.UFUNCS.items())}
+
+REFERENCES = {
+    **UFUNC_OF,
+    ops.softplus: softplus,
+    ops.relu: lambda x: np.clip(x, 0, None),
+    ops.where: where,
+    ops.clip: np.clip,
+    ops.stop_gradient: lambda x: x,
+    ops.astype: lambda x, *, dtype: np.array(x, dtype),
+    ops.reshape: lambda x, *, shape: np.array(list(x.flat), x.dtype).reshape(shape),
+    ops.expand: lambda x, *, shape: x * np.ones(shape, x.dtype),
+    ops.transpose: transpose,
+    ops.slice_: slice_,
+    ops.unslice: unslice,
+    ops.concatenate: concatenate,
+    ops.gather: gather,
+    ops.scatter_add: scatter_add,
+    ops.sum: sum_,
+    ops.prod: prod,
+    ops.max: max_,
+    ops.min: min_,
+    ops.argmax: position(max),
+    ops.argmin: position(min),
+    ops.cumsum: cumsum,
+    ops.matmul: matmul,
+}
