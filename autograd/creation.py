@@ -33,8 +33,8 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     if isinstance(data, Tensor):
         if data.requires_grad:
             raise TypeError(
-                "`tensor` makes a leaf, which would cut the gradient of the tensor that it got; use that tensor "
-                "itself, as `as_tensor` does, or `detach()` it first"
+                "`tensor` makes a leaf, which would cut the gradient of the tensor that it got; use that "
+                "tensor itself, as `as_tensor` does, or `detach()` it first"
             )
         # As an operation, so that a recording knows where the values are from.
         x = functions.stop_gradient(data) if dtype is None else functions.astype(data, dtype)
@@ -65,7 +65,7 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
 
 
 def _holds_tensor(data: Any) -> bool:
-    return isinstance(data, list | tuple) and any([isinstance(x, Tensor) or _holds_tensor(x) for x in data])
+    return isinstance(data, list | tuple) and any(isinstance(x, Tensor) or _holds_tensor(x) for x in data)
 
 
 def _stacked(data: Any, dtype: Any) -> Tensor:
@@ -82,8 +82,8 @@ def _numbers(data: Any, dtype: Any) -> Any:
         ) from None
     if x.dtype.kind not in "biufc":
         raise TypeError(
-            f"`tensor` needs numbers or booleans, got {type(data).__name__} with elements of {x.dtype}; convert them "
-            "first"
+            f"`tensor` needs numbers or booleans, got {type(data).__name__} with elements of {x.dtype}; "
+            "convert them first"
         )
     return x
 
@@ -102,7 +102,7 @@ def _shape(name: str, sizes: tuple[Any, ...]) -> Shape:
         raise TypeError(
             f"`{name}` needs a shape of integers, got {sizes}; name the other arguments: `dtype=...`"
         ) from None
-    if any([n < 0 for n in shape]):
+    if any(n < 0 for n in shape):
         raise ValueError(f"`{name}` needs lengths of 0 or more, got {shape}")
     return shape
 
@@ -147,14 +147,14 @@ def empty(*shape: Any, dtype: Any = float, requires_grad: bool = False) -> Tenso
 def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """The same value everywhere; a tensor as the value gets the gradient of all of them.
 
-    **Arguments:** `shape`, a number or a tuple; `fill_value`, which broadcasts to the shape; `dtype`, that of the
-    value unless said; `requires_grad`.
+    **Arguments:** `shape`, a number or a tuple; `fill_value`, which broadcasts to the shape; `dtype`, that of
+    the value unless said; `requires_grad`.
 
     >>> import autograd as ag
     >>> ag.full((2,), 7.0)
     tensor([7., 7.])
     """
-    shape = _shape("full", shape if isinstance(shape, list | tuple) else (shape,))
+    shape = _shape("full", (shape,))
     if isinstance(fill_value, Tensor):
         value = fill_value if dtype is None else functions.astype(fill_value, dtype)
         return _made(functions.broadcast_to(value, shape), requires_grad and not value.requires_grad)
@@ -216,23 +216,28 @@ def arange(
     if stop is None:
         start, stop = 0, start
     # How many there are is part of the program: a tensor is read, and guarded.
-    start, stop, step = [x.item() if isinstance(x, Tensor) else x for x in (start, stop, step)]
-    return _made(np.arange(start, stop, step, dtype), requires_grad)
+    bounds: list[Any] = [x.item() if isinstance(x, Tensor) else x for x in (start, stop, step)]
+    return _made(np.arange(*bounds, dtype=dtype), requires_grad)
 
 
 def linspace(
-    start: Any, stop: Any, num: int = 50, dtype: Any = None, requires_grad: bool = False, endpoint: bool = True
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    endpoint: bool = True,
 ) -> Tensor:
     """`num` numbers at equal distances from `start` to `stop`, both of which may be tensors with a gradient.
 
-    **Arguments:** `start` and `stop`; `num`; `dtype`; `requires_grad`; `endpoint`, whether `stop` is the last of
-    them.
+    **Arguments:** `start` and `stop`; `num`; `dtype`; `requires_grad`; `endpoint`, whether `stop` is the last
+    of them.
 
     >>> import autograd as ag
     >>> ag.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    x = np.linspace(start, stop, num, endpoint)
+    x: Any = np.linspace(start, stop, num, endpoint)
     x = x if dtype is None else functions.astype(x, dtype)
     return _made(x, requires_grad and not (isinstance(x, Tensor) and x.requires_grad))
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import functions, ops
+from .functions.arguments import as_array
 from .primitive import Traced
 from .tape import STATE
 
@@ -25,9 +26,11 @@ _STORE_SUBSCR = opmap["STORE_SUBSCR"]
 
 def _only_booleans(logical: Any, ufunc: str) -> Callable[..., Any]:
     def function(*xs: Any) -> Any:
-        kinds = {functions.as_array(x).dtype.kind for x in xs}
+        kinds = {as_array(x).dtype.kind for x in xs}
         if kinds != {"b"}:
-            raise TypeError(f"`np.{ufunc}` of a tensor needs booleans; take bits apart before making a tensor")
+            raise TypeError(
+                f"`np.{ufunc}` of a tensor needs booleans; for the bits of integers use an array, `x.numpy()`"
+            )
         return logical(*xs)
 
     return function
@@ -71,12 +74,12 @@ def _allclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan:
 
 
 def _array_equal(x: Any, y: Any) -> bool:
-    x, y = functions.as_array(x), functions.as_array(y)
+    x, y = as_array(x), as_array(y)
     return x.shape == y.shape and bool(functions.all(ops.equal(x, y)))
 
 
 def _full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
-    x, fill_value = functions.as_array(x), functions.as_array(fill_value)
+    x, fill_value = as_array(x), as_array(fill_value)
     return functions.broadcast_to(functions.astype(fill_value, dtype or x.dtype), x.shape)
 
 
@@ -87,7 +90,9 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> An
 
 def _where(condition: Any, *xs: Any) -> Any:
     if len(xs) != 2:
-        raise TypeError("`np.where` of a tensor needs a condition, `x` and `y`; for the indices use `.data.nonzero()`")
+        raise TypeError(
+            "`np.where` of a tensor needs a condition, `x` and `y`; for indices take an array, `x.numpy()`"
+        )
     return functions.where(condition, *xs)
 
 
@@ -97,22 +102,22 @@ def _result_type(*xs: Any) -> Any:
 
 #: NumPy's functions that go by the name that they have in `functions`.
 SAME_NAMES = (
-    "all", "any", "argmax", "argmin", "array_split", "around", "atleast_1d", "atleast_2d", "atleast_3d", "average",
-    "broadcast_arrays", "broadcast_to", "clip", "column_stack", "compress", "concatenate", "cumsum", "diag",
-    "diagflat", "diagonal", "diff", "dot", "dstack", "einsum", "expand_dims", "flip", "fliplr", "flipud", "hsplit",
-    "hstack", "inner", "matrix_transpose", "max", "mean", "meshgrid", "min", "moveaxis", "outer", "pad", "prod",
-    "ravel", "repeat", "reshape", "roll", "rot90", "round", "split", "squeeze", "stack", "std", "sum", "swapaxes",
-    "take", "take_along_axis", "tensordot", "tile", "trace", "transpose", "tril", "triu", "var", "vdot", "vsplit",
-    "vstack",
+    "all", "any", "argmax", "argmin", "array_split", "around", "atleast_1d", "atleast_2d", "atleast_3d",
+    "average", "broadcast_arrays", "broadcast_to", "clip", "column_stack", "compress", "concatenate",
+    "cumsum", "diag", "diagflat", "diagonal", "diff", "dot", "dstack", "einsum", "expand_dims", "flip",
+    "fliplr", "flipud", "hsplit", "hstack", "inner", "matrix_transpose", "max", "mean", "meshgrid", "min",
+    "moveaxis", "outer", "pad", "prod", "ravel", "repeat", "reshape", "roll", "rot90", "round", "split",
+    "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile", "trace",
+    "transpose", "tril", "triu", "var", "vdot", "vsplit", "vstack",
 )  # fmt: skip
 
 #: Every function of NumPy that works on tensors, by what computes it.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **{getattr(np, name): getattr(functions, name) for name in SAME_NAMES},
     np.where: _where,
-    np.shape: lambda x: functions.as_array(x).shape,
-    np.ndim: lambda x: functions.as_array(x).ndim,
-    np.size: lambda x, axis=None: functions.as_array(x).size if axis is None else np.shape(x)[axis],
+    np.shape: lambda x: as_array(x).shape,
+    np.ndim: lambda x: as_array(x).ndim,
+    np.size: lambda x, axis=None: as_array(x).size if axis is None else np.shape(x)[axis],
     np.copy: lambda x: ops.mul(x, 1) if isinstance(x, Traced) else np.array(x),
     # Constants, and NumPy's own arrays, since the caller of these is often about to write into them.
     np.zeros_like: lambda x, dtype=None: np.zeros(x.shape, dtype or x.dtype),
@@ -132,8 +137,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 RENAMED = {"a_min": "low", "min": "low", "a_max": "high", "max": "high", "correction": "ddof"}
 #: Arguments that change nothing when they have these values.
 NEUTRAL = {
-    "out": None, "dtype": None, "order": "C", "where": True, "casting": "same_kind", "subok": False, "copy": None,
-    "optimize": False, "mode": "raise",
+    "out": None, "dtype": None, "order": "C", "where": True, "casting": "same_kind", "subok": False,
+    "copy": None, "optimize": False, "mode": "raise",
 }  # fmt: skip
 
 
@@ -228,7 +233,7 @@ def ufunc_call(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     if method == "accumulate" and ufunc is np.add and options.keys() <= {"axis"}:
         return functions.cumsum(inputs[0], *inputs[1:] or (options.get("axis", 0),))
     if method == "outer" and not options:
-        x, y = map(functions.as_array, inputs)
+        x, y = map(as_array, inputs)
         return UFUNCS[ufunc](functions.reshape(x, (*x.shape, *(1,) * y.ndim)), y)
     if method == "__call__" and not options:
         return UFUNCS[ufunc](*inputs)
@@ -257,15 +262,15 @@ def check_escape(requires_grad: bool, name: str) -> None:
     """
     if requires_grad:
         raise RuntimeError(
-            f"{name} of a tensor that requires a gradient would cut the gradient; to write it into an array, build "
-            "the array with `stack`, `concatenate` or `where` instead; to leave the gradient behind, call "
-            "`.detach().numpy()`"
+            f"{name} of a tensor that requires a gradient would cut the gradient; to write it into an array, "
+            "build the array with `stack`, `concatenate` or `where` instead; to leave the gradient behind, "
+            "call `.detach().numpy()`"
         )
     if STATE.tape is not None:
         raise RuntimeError(
-            f"{name} of a tensor while a tape records would freeze the values of this call into the recording; use "
-            "the functions of `autograd` or of NumPy on the tensor itself, and `stack`, `concatenate` or `where` "
-            "instead of writing into an array"
+            f"{name} of a tensor while a tape records would freeze the values of this call into the "
+            "recording; use the functions of `autograd` or of NumPy on the tensor itself, and `stack`, "
+            "`concatenate` or `where` instead of writing into an array"
         )
 
 

@@ -104,6 +104,8 @@ class _State:
     __slots__ = ()
 
     def __getattr__(self, field: str) -> Any:
+        if field not in _FIELDS:
+            raise AttributeError(f"the state has the fields {', '.join(_FIELDS)}, got {field}")
         return _FIELDS[field].get()
 
     def __setattr__(self, field: str, value: Any) -> None:
@@ -232,9 +234,14 @@ def sweep(
 ) -> dict[Any, Any]:
     """The cotangents of the leaves, or of `targets`, by reverse accumulation.
 
-    **Arguments:** `seeds`, pairs of a root (a node or a leaf tensor) and its cotangent; `targets`, the nodes and
-    leaves that are wanted, `None` for all leaves; `lift(value, parent)`, which makes a tensor of a saved
-    value where the sweep itself is to be recorded, `None` for a sweep on bare arrays.
+    **Arguments:** `seeds`, pairs of a root (a node or a leaf tensor) and its cotangent; `targets`, the nodes
+    and leaves that are wanted, `None` for all leaves; `lift(value, parent)`, which makes a tensor of a saved
+    value where the sweep itself is to be recorded, `None` for a sweep on bare arrays; `retain_graph`, whether
+    the nodes keep their values for another sweep.
+
+    **Returns:** the cotangents by node or leaf.
+
+    **Errors:** `RuntimeError` for nodes that were swept before.
     """
     cotangents: dict[Any, Any] = {}
     for root, g in seeds:
@@ -263,7 +270,7 @@ def sweep(
         if lift is not None:
             out = lift(out, node)
             inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
-        rules = node.primitive.vjps
+        rules: Any = node.primitive.vjps
         for i, parent in enumerate(node.parents):
             if parent is None or not parent.requires_grad:
                 continue

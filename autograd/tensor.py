@@ -24,6 +24,7 @@ from .tape import (
     sweep,
     user_line,
 )
+from .weak import evaluate
 
 # Values this small are cheaper to keep than to describe by their shape.
 _KEPT = 256
@@ -108,8 +109,8 @@ class Tensor(Operators, Protocols):
             return repr(self)
         if self.data.size != 1:
             raise TypeError(
-                f"the format {spec!r} needs a tensor with one element, got shape {self.shape}; format the elements "
-                "of `.tolist()`, or leave the format out"
+                f"the format {spec!r} needs a tensor with one element, got shape {self.shape}; format the "
+                "elements of `.tolist()`, or leave the format out"
             )
         return format(self.data.item(), spec)
 
@@ -117,53 +118,65 @@ class Tensor(Operators, Protocols):
 
     def bind(self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
         tape = current_tape()
-        if tape is not None or params or len(inputs) != 2:
-            return _bind(primitive, inputs, params, tape)
-        # What `_bind` does, without its loop and lists: on small arrays they are a third of the time.
-        x, y = inputs
-        x_parent = y_parent = None
-        if isinstance(x, Tensor):
-            node = x.node
-            if x.requires_grad:
-                x_parent = node or x
-            x = x.data
-            if node is None and x.ndim == 0:
-                x = x[()]
-        elif type(x) not in PLAIN:
-            x = np.asarray(x)
-        if isinstance(y, Tensor):
-            node = y.node
-            if y.requires_grad:
-                y_parent = node or y
-            y = y.data
-            if node is None and y.ndim == 0:
-                y = y[()]
-        elif type(y) not in PLAIN:
-            y = np.asarray(y)
+        if len(inputs) == 2 and tape is None:
+            # What `_taken_apart` does, without its loop and lists: most operations have two inputs.
+            x, y = inputs
+            x_parent = y_parent = None
+            if isinstance(x, Tensor):
+                node = x.node
+                if x.requires_grad:
+                    x_parent = node or x
+                x = x.data
+                if node is None and x.ndim == 0:
+                    x = x[()]
+            elif type(x) not in PLAIN:
+                x = np.asarray(x)
+            if isinstance(y, Tensor):
+                node = y.node
+                if y.requires_grad:
+                    y_parent = node or y
+                y = y.data
+                if node is None and y.ndim == 0:
+                    y = y[()]
+            elif type(y) not in PLAIN:
+                y = np.asarray(y)
+            values: tuple[Any, ...] = (x, y)
+            parents: tuple[Any, ...] = (x_parent, y_parent)
+            requires_grad = x_parent is not None or y_parent is not None
+        else:
+            values, parents, requires_grad = _taken_apart(inputs, tape)
         try:
-            out = primitive.eval(x, y)
+            if tape is not None:
+                out = evaluate(primitive, values, params)
+            else:
+                out = primitive.eval(*values, **params) if params else primitive.eval(*values)
         except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
-            raise explained(primitive, (x, y), params, error) from None
+            raise explained(primitive, values, params, error) from None
+        if requires_grad:
+            requires_grad = primitive.differentiable and gradients_enabled()
+            if requires_grad and params:
+                requires_grad = out.dtype.kind in "fc"
+        # Field by field: an `__init__` would take as long as all the rest.
         result = _new(Tensor)
         result.data = out
         result.grad = None
-        if (x_parent is None and y_parent is None) or not (primitive.differentiable and gradients_enabled()):
-            result.requires_grad = False
+        result.requires_grad = requires_grad
+        if not requires_grad and tape is None:
             result.node = None
             return result
-        saves = primitive.saves
-        if saves == "shapes" or saves == "out":
-            x, y = _shape_only(x), _shape_only(y)
-        saved = out if saves == "out" or saves == "both" else None
-        result.requires_grad = True
         result.node = node = _new(Node)
         node.primitive = primitive
-        node.inputs = (x, y)
-        node.out = saved
         node.params = params
-        node.parents = (x_parent, y_parent)
-        node.requires_grad = True
+        node.parents = parents
+        node.requires_grad = requires_grad
         node.number = next_number()
+        if tape is not None:
+            node.inputs, node.out = values, out
+            tape.nodes.append(node)
+            return result
+        saves = primitive.saves
+        node.inputs = _light(values) if saves == "shapes" or saves == "out" else values
+        node.out = out if saves == "out" or saves == "both" else None
         return result
 
     def escape(self, value: Any, op: str) -> Any:
@@ -241,7 +254,7 @@ class Tensor(Operators, Protocols):
                 raise ValueError("`backward(inputs=...)` needs at least one tensor, got an empty sequence")
         cotangents = cotangents_of([self], [gradient], targets, retain_graph, create_graph)
         tape = current_tape()
-        tensors = {x.node: x for x in targets or ()}
+        tensors: dict[Any, Any] = {x.node: x for x in targets or ()}
         if targets is None and tape is not None:
             tensors = tape.leaves
         taken = {id(gradient.data if isinstance(gradient, Tensor) else gradient)}
@@ -267,7 +280,9 @@ class Tensor(Operators, Protocols):
     def item(self) -> Any:
         """The only element as a Python number."""
         if self.data.size != 1:
-            raise ValueError(f"`item` needs a tensor with one element, got shape {self.shape}; use `tolist()`")
+            raise ValueError(
+                f"`item` needs a tensor with one element, got shape {self.shape}; use `tolist()`"
+            )
         return self.escape(self.data.item(), "item")
 
     def tolist(self) -> Any:
@@ -277,7 +292,8 @@ class Tensor(Operators, Protocols):
     def __bool__(self) -> bool:
         if self.data.size != 1:
             raise ValueError(
-                f"the truth of a tensor with shape {self.shape} is ambiguous; use `.any()`, `.all()` or `where`"
+                f"the truth of a tensor with shape {self.shape} is ambiguous; use `.any()`, `.all()` or "
+                "`where`"
             )
         check_assignment(self.requires_grad)
         return bool(self.escape(bool(self.data), "bool"))
@@ -313,10 +329,8 @@ class Tensor(Operators, Protocols):
     __hash__ = object.__hash__
 
 
-def _bind(
-    primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], tape: Tape | None
-) -> Tensor:
-    """`Tensor.bind` for any number of inputs, with parameters or a tape."""
+def _taken_apart(inputs: tuple[Any, ...], tape: Tape | None) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
+    """The values of an operation's inputs, their parents, and whether one of them requires a gradient."""
     values: list[Any] = []
     parents: list[Any] = []
     requires_grad = False
@@ -333,25 +347,7 @@ def _bind(
         else:
             values.append(x if type(x) in PLAIN else np.asarray(x))
             parents.append(None)
-    try:
-        out = primitive.eval(*values, **params)
-    except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
-        raise explained(primitive, values, params, error) from None
-    if requires_grad:
-        requires_grad = primitive.differentiable and gradients_enabled() and out.dtype.kind in "fc"
-    result = constant(out)
-    if tape is not None:
-        result.requires_grad = requires_grad
-        result.node = Node(primitive, tuple(values), out, params, tuple(parents), requires_grad)
-        tape.nodes.append(result.node)
-    elif requires_grad:
-        saves = primitive.saves
-        if saves == "shapes" or saves == "out":
-            values = [_shape_only(x) for x in values]
-        saved = out if saves == "out" or saves == "both" else None
-        result.requires_grad = True
-        result.node = Node(primitive, tuple(values), saved, params, tuple(parents), True)
-    return result
+    return tuple(values), tuple(parents), requires_grad
 
 
 def constant(data: Any) -> Tensor:
@@ -398,17 +394,18 @@ def cotangents_of(
 def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
     if not isinstance(y, Tensor) or not y.requires_grad:
         raise RuntimeError(
-            "`backward` and `grad` need a tensor that depends on one with `requires_grad=True`, got one that does not "
-            "require grad and does not have a grad_fn; set `requires_grad=True` on the inputs, and leave `no_grad`"
+            "`backward` and `grad` need a tensor that depends on one with `requires_grad=True`, got one that "
+            "does not require grad and does not have a grad_fn; set `requires_grad=True` on the inputs, and "
+            "leave `no_grad`"
         )
     root = y.node or y
     data = y.data
     if g is None:
         if data.size != 1 or data.dtype.kind == "c":
             raise RuntimeError(
-                "`backward` without a `gradient` needs a single real number (grad can be implicitly created only for "
-                f"scalar outputs), got shape {y.shape} of {y.dtype.name}; reduce it (`y.sum()`) or pass `gradient`, an "
-                "array of that shape"
+                "`backward` without a `gradient` needs a single real number (grad can be implicitly created "
+                f"only for scalar outputs), got shape {y.shape} of {y.dtype.name}; reduce it (`y.sum()`) or "
+                "pass `gradient`, an array of that shape"
             )
         return root, data.dtype.type(1) if data.ndim == 0 else np.ones(data.shape, data.dtype)
     g = g if isinstance(g, Tensor) else np.asarray(g, data.dtype)
@@ -419,11 +416,13 @@ def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
     return root, g
 
 
-def _shape_only(x: Any) -> Any:
-    # A small view would keep the large array alive that it is a part of.
-    if type(x) is np.ndarray and (x.base is not None or x.size > _KEPT):
-        return Aval(x.shape, x.dtype)
-    return x
+def _light(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values of inputs whose shapes alone are needed, without the arrays that are worth freeing."""
+    for x in values:
+        # A small view may be all that keeps a large array alive.
+        if type(x) is np.ndarray and (x.size > _KEPT or x.base is not None):
+            return tuple([Aval(x.shape, x.dtype) if type(x) is np.ndarray else x for x in values])
+    return values
 
 
 def _accumulate(leaf: Tensor, g: Any, taken: set[int]) -> None:
@@ -432,11 +431,13 @@ def _accumulate(leaf: Tensor, g: Any, taken: set[int]) -> None:
     `taken` has the identities of what belongs to others already.
     """
     before = leaf.grad
-    data = g.data if isinstance(g, Tensor) else g
     if before is not None:
         leaf.grad = before + g if isinstance(g, Tensor) else constant(before.data + g)
         return
-    if isinstance(data, np.ndarray) and (data.base is not None or not data.flags.writeable or id(data) in taken):
-        g = ops.mul(g, 1) if isinstance(g, Tensor) else g.copy()
+    data = g.data if isinstance(g, Tensor) else g
+    if isinstance(data, np.ndarray):
+        if data.base is not None or not data.flags.writeable or id(data) in taken:
+            g = ops.mul(g, 1) if isinstance(g, Tensor) else g.copy()
+        else:
+            taken.add(id(data))
     leaf.grad = g if isinstance(g, Tensor) else constant(g)
-    taken.add(id(leaf.grad.data))

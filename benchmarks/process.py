@@ -41,15 +41,15 @@ def environment(scratch: str) -> dict[str, str]:
 class Worker:
     """A contestant's process; `ask` sends one question and waits for its answer."""
 
-    def __init__(self, contestant: Contestant, folders: tuple[str, ...] = (), patience: float = 120.0):
+    def __init__(self, contestant: Contestant, folder: str = "", patience: float = 120.0):
         self.name = contestant.name
         self.patience = patience
         self.scratch = tempfile.TemporaryDirectory(prefix="benchmarks-", ignore_cleanup_errors=True)
         self.log = Path(self.scratch.name, "stderr.txt")
-        words = (contestant.module, contestant.form, contestant.package)
+        words = [contestant.module, contestant.form, contestant.package, *filter(None, [folder])]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "benchmarks.worker", *words, *folders],
+                [sys.executable, "-P", "-m", "benchmarks.worker", *words],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -127,7 +127,7 @@ class Crew:
             folder = self.folders.get(name, "")
             if folder is None:
                 raise WorkerError("missing", f"say where it is with --hips or {HIPS_VARIABLE}")
-            self.workers[name] = Worker(contestant, (folder,) if folder else (), self.patience)
+            self.workers[name] = Worker(contestant, folder and str(Path(folder).resolve()), self.patience)
             if contestant.kind == PEER:
                 self.versions[contestant.package] = self.workers[name].version
         return self.workers[name]

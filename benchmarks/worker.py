@@ -12,6 +12,7 @@ import sys
 import time
 from importlib import metadata
 from itertools import repeat
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
@@ -40,9 +41,12 @@ def call(run: Run) -> Any:
     return run.function(*run.arguments)
 
 
-def start(name: str, form: str) -> ModuleType:
-    """The contestant's module, warmed up."""
+def start(name: str, form: str, package: str, folders: list[str]) -> ModuleType:
+    """The contestant's module, warmed up; its library must come from the folder, where one is given."""
     module = importlib.import_module(name)
+    found = getattr(sys.modules.get(package), "__file__", None)
+    if folders and not (found and Path(found).is_relative_to(folders[0])):
+        raise ImportError(f"`{package}` was looked for in {folders[0]} and found in {found}")
     run = module.build(form, "square", (np.array(3.0),), (0,))
     value, (gradient,) = run.collect(call(run))
     if (value, float(gradient)) != (9.0, 6.0):
@@ -76,15 +80,17 @@ def measure(run: Run, calls: int, warm: int) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - begun}
 
 
-def serve(name: str, form: str, package: str, questions: TextIO, answers: TextIO) -> None:
+def serve(words: list[str], questions: TextIO, answers: TextIO) -> None:
     """Answers until the questions end; a library's failure is an answer too."""
+
+    name, form, package, *folders = words
 
     def answer(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
     try:
-        module = start(name, form)
+        module = start(name, form, package, folders)
     except ImportError as error:
         return answer({"missing": f"{type(error).__name__}: {error}"})
     except Exception as error:
@@ -110,9 +116,8 @@ def serve(name: str, form: str, package: str, questions: TextIO, answers: TextIO
 def main() -> None:
     """Serves the form named on the command line."""
     channel = private_stdout()
-    module, form, package, *folders = sys.argv[1:]
-    sys.path[:0] = folders
-    serve(module, form, package, sys.stdin, channel)
+    sys.path[:0] = sys.argv[4:]
+    serve(sys.argv[1:], sys.stdin, channel)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The Python function that calls a kernel, written for one signature so that a call does nothing else.
 
     def call(a0, a1):
-        if type(a0) is not float and type(a0) is not float64: return MISS
+        if type(a0) is not float: return MISS
         o0 = empty((3,), dtype0)
         r = kernel(a0, a1, c0, o0)
         if r[0]: return MISS
@@ -102,12 +102,11 @@ class _Writer:
             kind, value = self.name("t", leaf.value[0]), self.name("s", leaf.value[1])
             self.lines.append(f"if type({path}) is not {kind} or {path} != {value}: return __MISS")
         elif leaf.kind == "number":
-            accepted = [leaf.dtype.type] + [t for t in (float, int) if np.dtype(t) == leaf.dtype]
-            names = [self.name("t", t) for t in accepted]
-            test = " and ".join(f"type({path}) is not {t}" for t in names)
-            self.lines.append(f"if {test}: return __MISS")
+            self.lines.append(f"if type({path}) is not {self.name('t', leaf.value)}: return __MISS")
             self.inputs.append(path)
         elif leaf.shape == ():
+            # Numba would convert a number of another dtype without a word.
+            self.lines.append(f"if {path}.dtype != {self.name('d', leaf.dtype)}: return __MISS")
             self.inputs.append(f"{path}[()]")
         elif leaf.order is not None:
             self.inputs.append(f"{path}.transpose({leaf.order})")

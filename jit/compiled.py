@@ -15,6 +15,7 @@ from autograd.tape import STATE, current_tape
 from autograd.tensor import constant
 from autograd.transforms import fresh
 from autograd.tree import Structure, flatten, unflatten
+from autograd.weak import weak
 
 from .cache import kernel_of
 from .caller import MISS, Constant, caller
@@ -117,7 +118,7 @@ class Compiled:
             if leaf.kind == "static":
                 given.append(value)
                 continue
-            x = constant(np.asarray(value))
+            x = constant(weak(value))
             x.requires_grad = leaf.requires_grad
             given.append(x)
             tensors.append(x)

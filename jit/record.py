@@ -10,6 +10,7 @@ import numpy as np
 from autograd import Tensor, ops
 from autograd.primitive import Aval, Primitive
 from autograd.tape import Guard, Node, Tape
+from autograd.weak import Weak, plain
 
 from .graph import Atom, Equation, Graph, Literal, Params, Var
 from .signature import order_of
@@ -45,12 +46,13 @@ def graph_of(
     results = [source_of(x) for x in outputs]
     for node in _live(tape, results, set(builder.atoms)):
         builder.add(node)
-    guards = [builder.guard(guard) for guard in tape.guards]
+    for guard in tape.guards:
+        builder.guard(guard)
     atoms = tuple([builder.atom(x, x.out if isinstance(x, Node) else x.data) for x in results])
     graph = Graph(
-        tuple(builder.inputs), tuple(builder.captures), tuple(builder.equations), tuple(guards), atoms
+        tuple(builder.inputs), tuple(builder.captures), tuple(builder.equations), tuple(builder.conditions), atoms
     )
-    return Recording(graph, tuple(builder.captured), tuple([guard.where for guard in tape.guards]))
+    return Recording(graph, tuple(builder.captured), tuple(builder.places))
 
 
 def source_of(x: Any) -> Any:
@@ -78,6 +80,9 @@ class _Builder:
         self.captures: list[Var] = []
         self.captured: list[Captured] = []
         self.equations: list[Equation] = []
+        # The guards, and where each comes from.
+        self.conditions: list[Atom] = []
+        self.places: list[str] = []
         # The keys of `atoms` are addresses, so what they stand for must live as long.
         self.kept: list[Any] = []
 
@@ -113,9 +118,22 @@ class _Builder:
             else:
                 source = source_of(parent)
                 known = self.atoms.get(id(source))
-                atoms.append(self.atom(source, value) if known is None else known)
+                atom = self.atom(source, value) if known is None else known
+                atoms.append(self.promoted(atom, primitive, values, i, node.out))
         params = tuple(sorted(node.params.items()))
         self.atoms[id(node)] = self.equation(primitive, tuple(atoms), params, _aval(node.out))
+        if primitive is ops.pow and node.out.dtype.kind == "i" and isinstance(atoms[1], Var):
+            self.conditions.append(self.nonnegative(atoms[1]))
+            self.places.append("an integer power, whose exponents must not be negative")
+
+    def promoted(self, atom: Atom, primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Atom:
+        """The atom of a number that a caller gave as a Python number: it takes the dtype of the arrays beside it."""
+        if not isinstance(values[i], Weak) or not primitive.elementwise or primitive is ops.astype:
+            return atom
+        dtype = _weak_dtype(primitive, values, i, out)
+        if dtype == atom.aval.dtype:
+            return atom
+        return self.equation(ops.astype, (atom,), (("dtype", dtype),), Aval(atom.aval.shape, dtype))
 
     def atom(self, source: Any, value: Any) -> Atom:
         """The variable of a node or leaf tensor; a new capture for a leaf that is not an input."""
@@ -158,8 +176,12 @@ class _Builder:
             return Literal.of(value, _weak_dtype(primitive, values, i, out))
         return self.atom(value, value)
 
-    def guard(self, guard: Guard) -> Atom:
-        """The condition that the value which escaped is the one that the recording saw."""
+    def guard(self, guard: Guard) -> None:
+        """Adds the condition that the value which escaped is the one that the recording saw."""
+        self.conditions.append(self.unchanged(guard))
+        self.places.append(guard.where)
+
+    def unchanged(self, guard: Guard) -> Atom:
         source, value = source_of(guard.node), guard.value
         seen = source.out if isinstance(source, Node) else source.data
         x = self.atom(source, seen)
@@ -172,6 +194,18 @@ class _Builder:
                 x = self.equation(ops.trunc, (x,), (), x.aval)
             seen = np.asarray(value, x.aval.dtype)
         return self.equal_to(x, np.asarray(seen))
+
+    def nonnegative(self, x: Atom) -> Atom:
+        """The condition under which NumPy takes integers to that power; the eager op says what is wrong otherwise."""
+        zero = Literal.of(0, x.aval.dtype)
+        return self.all(self.equation(ops.greater_equal, (x, zero), (), Aval(x.aval.shape, np.dtype(bool))))
+
+    def all(self, x: Atom) -> Atom:
+        """Whether all elements of a boolean array are true."""
+        if not x.aval.shape:
+            return x
+        axes = (("axis", tuple(range(x.aval.ndim))), ("keepdims", False))
+        return self.equation(ops.min, (x,), axes, Aval((), np.dtype(bool)))
 
     def equal_to(self, x: Atom, seen: Any) -> Atom:
         shape, dtype = x.aval.shape, np.dtype(bool)
@@ -186,10 +220,7 @@ class _Builder:
             ]
             same = self.equation(ops.logical_and, tuple(nan), (), Aval(shape, dtype))
             both = self.equation(ops.logical_or, (both, same), (), Aval(shape, dtype))
-        if not shape:
-            return both
-        axes = (("axis", tuple(range(len(shape)))), ("keepdims", False))
-        return self.equation(ops.min, (both,), axes, Aval((), dtype))
+        return self.all(both)
 
 
 def _weak_dtype(primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Any:
@@ -200,7 +231,7 @@ def _weak_dtype(primitive: Primitive, values: tuple[Any, ...], i: int, out: Any)
     arrays = [x for x in operands if isinstance(x, np.ndarray | np.generic)]
     if not arrays:
         return out.dtype
-    return np.result_type(*[x.dtype for x in arrays], values[i])
+    return np.result_type(*[x.dtype for x in arrays], plain(values[i]))
 
 
 def _aval(x: Any) -> Aval:

@@ -17,7 +17,8 @@ class Leaf(NamedTuple):
     """A leaf of the arguments.
 
     `kind` is `array`, `number` or `static`; a static leaf (a string, a boolean, `None`, any other object) is part of
-    the program by its `value`. `order` is the permutation of the axes under which the array is contiguous.
+    the program by its `value`; the `value` of a number is its type, since Python's numbers promote as NumPy's do not.
+    `order` is the permutation of the axes under which the array is contiguous.
     """
 
     kind: str
@@ -52,7 +53,7 @@ def _leaf(x: Any) -> Leaf:
         return _array_leaf(x)
     if isinstance(x, bool | np.bool_) or not isinstance(x, NUMBERS):
         return Leaf("static", value=_hashable(x))
-    return Leaf("number", dtype=np.asarray(x).dtype)
+    return Leaf("number", dtype=np.asarray(x).dtype, value=type(x))
 
 
 def _array_leaf(x: np.ndarray[Any, Any]) -> Leaf:

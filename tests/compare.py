@@ -1,4 +1,4 @@
-"""A function of tensors against NumPy's: values, dtypes, gradients, layouts, and what a tape records of it."""
+"""A function of tensors against NumPy's: values, dtypes, gradients, layouts, and what a tape records."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from benchmarks.harness import check, compete
 from benchmarks.measure import Entries, Entry, alternate, difference
 from benchmarks.process import Crew, WorkerError
 from benchmarks.report import Outcome, as_json, block, failures, seconds, summary, times
-from benchmarks.workloads import WORKLOADS, Inputs, Workload, select
+from benchmarks.workloads import WORKLOADS, Inputs, select
 
 SMALL_INPUTS: dict[str, Callable[[], Inputs]] = {
     "polynomial": workloads.polynomial_inputs,
@@ -258,7 +258,7 @@ def build(form, family, inputs, argnums):
 def made_up(folder: Path, name: str, error: float = 0.0, pause: float = 0.0) -> Contestant:
     """A contestant under one of the known names whose module is written to the folder."""
     (folder / f"made_up_{name}.py").write_text(MADE_UP.format(error=error, pause=pause))
-    return replace(BY_NAME[name], module=f"made_up_{name}", form="any", package="none")
+    return replace(BY_NAME[name], module=f"made_up_{name}", form="any", package=f"made_up_{name}")
 
 
 def test_processes_compete_and_a_wrong_or_slow_one_is_told(tmp_path):
@@ -294,6 +294,13 @@ def test_a_library_that_is_not_there_is_missing(tmp_path):
     assert caught.value.kind == "missing"
     with pytest.raises(WorkerError, match="--hips or BENCHMARKS_HIPS"):
         crew.get(BY_NAME["hips"])
+
+
+def test_a_library_of_the_same_name_elsewhere_is_not_taken_for_it(tmp_path):
+    (tmp_path / "made_up_hips.py").write_text("import autograd\n")
+    crew = Crew({"hips": str(tmp_path)}, patience=60.0)
+    with pytest.raises(WorkerError, match=r"`autograd` was looked for in .* and found in"):
+        crew.get(replace(BY_NAME["hips"], module="made_up_hips"))
 
 
 def outcomes() -> list[Outcome]:

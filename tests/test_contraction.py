@@ -76,25 +76,28 @@ def test_tensordot(case):
 
 EINSUM = [
     ("i->i", (3,)), ("i->", (3,)), ("ij->ji", (2, 3)), ("ij->i", (2, 3)), ("ij->", (2, 3)), ("ii->i", (3, 3)),
-    ("ii", (3, 3)), ("iij->j", (2, 2, 3)), ("iji->ij", (2, 3, 2)), ("iii->i", (2, 2, 2)), ("iijj->ij", (2, 2, 3, 3)),
-    ("ba", (2, 3)), ("...i->...", (2, 3, 4)), ("i...->...i", (2, 3, 4)), ("...ii->...i", (4, 2, 2)), ("...", ()),
-    ("i,i", (3,), (3,)), ("i,i->i", (3,), (3,)), ("i,j->ij", (3,), (2,)), ("i,j->ji", (3,), (2,)),
-    ("i,j->", (3,), (2,)), ("i,j->j", (3,), (2,)), ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk->ki", (2, 3), (3, 4)),
-    ("ij,jk", (2, 3), (3, 4)), ("ij,kj->ik", (2, 3), (4, 3)), ("ji,jk->ik", (3, 2), (3, 4)), ("ij,j->i", (2, 3), (3,)),
-    ("j,ij->i", (3,), (2, 3)), ("ij,ij->", (2, 3), (2, 3)), ("ij,ij->i", (2, 3), (2, 3)), ("ij,ji->", (2, 3), (3, 2)),
-    ("ij,ij->ij", (2, 3), (2, 3)), ("ij,ji->ij", (2, 3), (3, 2)), ("bij,bjk->bik", (2, 3, 4), (2, 4, 2)),
-    ("bij,bjk->ikb", (2, 3, 4), (2, 4, 2)), ("bij,bkj->bki", (2, 3, 4), (2, 5, 4)), ("bij,bj->bi", (2, 3, 4), (2, 4)),
-    ("bi,bi->b", (2, 3), (2, 3)), ("bij,jk->bik", (2, 3, 4), (4, 2)), ("aibj,bjc->aic", (2, 3, 2, 2), (2, 2, 3)),
+    ("ii", (3, 3)), ("iij->j", (2, 2, 3)), ("iji->ij", (2, 3, 2)), ("iii->i", (2, 2, 2)),
+    ("iijj->ij", (2, 2, 3, 3)), ("ba", (2, 3)), ("...i->...", (2, 3, 4)), ("i...->...i", (2, 3, 4)),
+    ("...ii->...i", (4, 2, 2)), ("...", ()), ("i,i", (3,), (3,)), ("i,i->i", (3,), (3,)),
+    ("i,j->ij", (3,), (2,)), ("i,j->ji", (3,), (2,)), ("i,j->", (3,), (2,)), ("i,j->j", (3,), (2,)),
+    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk->ki", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)),
+    ("ij,kj->ik", (2, 3), (4, 3)), ("ji,jk->ik", (3, 2), (3, 4)), ("ij,j->i", (2, 3), (3,)),
+    ("j,ij->i", (3,), (2, 3)), ("ij,ij->", (2, 3), (2, 3)), ("ij,ij->i", (2, 3), (2, 3)),
+    ("ij,ji->", (2, 3), (3, 2)), ("ij,ij->ij", (2, 3), (2, 3)), ("ij,ji->ij", (2, 3), (3, 2)),
+    ("bij,bjk->bik", (2, 3, 4), (2, 4, 2)), ("bij,bjk->ikb", (2, 3, 4), (2, 4, 2)),
+    ("bij,bkj->bki", (2, 3, 4), (2, 5, 4)), ("bij,bj->bi", (2, 3, 4), (2, 4)), ("bi,bi->b", (2, 3), (2, 3)),
+    ("bij,jk->bik", (2, 3, 4), (4, 2)), ("aibj,bjc->aic", (2, 3, 2, 2), (2, 2, 3)),
     ("abcd,cdef->abef", (2, 1, 2, 3), (2, 3, 1, 2)), ("ij,k->ijk", (2, 3), (2,)), ("ij,k->kij", (2, 3), (2,)),
     ("ii,ij->j", (3, 3), (3, 2)), ("ijj,jk->ik", (2, 3, 3), (3, 4)), ("i,->i", (3,), ()), (",->", (), ()),
     ("...ij,...jk->...ik", (2, 3, 4), (2, 4, 2)), ("...ij,...jk", (5, 2, 3, 4), (2, 4, 2)),
     ("...i,...i->...", (1, 3), (2, 3)), ("i...,j...->ij...", (2, 4), (3, 4)), ("...,...", (2, 1), (3,)),
-    ("ij,jk->ik", (2, 1), (3, 4)), ("ij,j->i", (2, 3), (1,)), ("i,i->i", (1,), (3,)), ("b...,b->...", (2, 3), (2,)),
-    ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)), ("i,i,i->i", (3,), (3,), (3,)), ("i,j,k->", (2,), (3,), (4,)),
-    ("ij,ik,il->jkl", (2, 3), (2, 2), (2, 4)), ("abc,bd,ce,de->a", (2, 3, 2), (3, 2), (2, 3), (2, 3)),
-    ("...a,ab,b...->...", (2, 3), (3, 2), (2, 2)), ("i,ij,j,->", (2,), (2, 3), (3,), ()),
-    ("a,b,c,d,e->ec", (2,), (1,), (3,), (2,), (2,)), ("ij,jk->ik", (0, 3), (3, 2)), ("ij,jk->ik", (2, 0), (0, 2)),
-    ("ii->i", (0, 0)), ("iJ,Jk->ik", (2, 3), (3, 2)), ("bA", (2, 3)),
+    ("ij,jk->ik", (2, 1), (3, 4)), ("ij,j->i", (2, 3), (1,)), ("i,i->i", (1,), (3,)),
+    ("b...,b->...", (2, 3), (2,)), ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)), ("i,i,i->i", (3,), (3,), (3,)),
+    ("i,j,k->", (2,), (3,), (4,)), ("ij,ik,il->jkl", (2, 3), (2, 2), (2, 4)),
+    ("abc,bd,ce,de->a", (2, 3, 2), (3, 2), (2, 3), (2, 3)), ("...a,ab,b...->...", (2, 3), (3, 2), (2, 2)),
+    ("i,ij,j,->", (2,), (2, 3), (3,), ()), ("a,b,c,d,e->ec", (2,), (1,), (3,), (2,), (2,)),
+    ("ij,jk->ik", (0, 3), (3, 2)), ("ij,jk->ik", (2, 0), (0, 2)), ("ii->i", (0, 0)),
+    ("iJ,Jk->ik", (2, 3), (3, 2)), ("bA", (2, 3)),
 ]  # fmt: skip
 
 
@@ -192,26 +195,35 @@ def test_a_chain_is_multiplied_in_a_cheap_order():
 
 
 ERRORS = [
-    (lambda x: F.einsum("ij,jk", x), r'`einsum\("ij,jk"\)` needs as many operands as labels, 2, got shapes \(2, 3\)'),
+    (
+        lambda x: F.einsum("ij,jk", x),
+        r'`einsum\("ij,jk"\)` needs as many operands as labels, 2, got shapes \(2, 3\)',
+    ),
     (lambda x: F.einsum("i", x), "needs a label for each axis of each operand"),
     (lambda x: F.einsum("ijk", x), "needs a label for each axis of each operand"),
     (lambda x: F.einsum("ij->k", x), "needs each label of the result once, and in an operand"),
     (lambda x: F.einsum("ij->ii", x), "needs each label of the result once, and in an operand"),
     (lambda x: F.einsum("i1", x), "needs letters as labels"),
     (lambda x: F.einsum("...->", x), r"needs `...` in the result too"),
-    (lambda x: F.einsum("ij,ji->", x, x), r"one length for the label j, which is 3 and 2, got shapes \(2, 3\) and"),
+    (
+        lambda x: F.einsum("ij,ji->", x, x),
+        r"one length for the label j, which is 3 and 2, got shapes \(2, 3\) and",
+    ),
     (lambda x: F.einsum("ii", x), "one length for the label i, which is 2 and 3"),
     (lambda x: F.einsum("ii", x[:1]), "one length for the label i, which one operand repeats"),
     (lambda x: F.einsum(x, "ab"), "needs subscripts as a string, or after each operand a list of integers"),
-    (lambda x: F.tensordot(x, x, 1), r"`tensordot` needs axes of the same lengths.* got axes \[1\] of shape \(2, 3\)"),
+    (
+        lambda x: F.tensordot(x, x, 1),
+        r"`tensordot` needs axes of the same lengths.* got axes \[1\] of shape \(2, 3\)",
+    ),
     (lambda x: F.tensordot(x, x, 3), r"`tensordot` needs a number of axes that both have, got 3"),
     (lambda x: F.tensordot(x, x, ([0, 0], [0, 0])), "`tensordot` needs axes of the same lengths, each once"),
     (lambda x: F.tensordot(x, x, (5, 0)), "`tensordot` needs an axis between -2 and 1"),
     (lambda x: F.inner(x, x.T), "`inner` needs axes of the same lengths"),
-    (lambda x: F.vdot(x, x[0]), "`vdot` needs axes of the same lengths"),
+    (lambda x: F.vdot(x, x[0]), "`vdot` needs as many elements in both, got 6 and 3"),
     (lambda x: F.dot(x, x), "`matmul` needs the last axis of `x` as long as the last but one of `y`"),
     (lambda x: F.dot(x[None], x), "`dot` needs axes of the same lengths"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("call", "words"), ERRORS)

@@ -273,21 +273,21 @@ def test_every_public_name_is_there_and_documented():
 
 
 AXIS = [
-    "sum", "prod", "max", "min", "argmax", "argmin", "any", "all", "mean", "var", "std", "cumsum", "logsumexp",
-    "softmax", "log_softmax", "average", "squeeze", "flip", "diff",
+    "sum", "prod", "max", "min", "argmax", "argmin", "any", "all", "mean", "var", "std", "cumsum",
+    "logsumexp", "softmax", "log_softmax", "average", "squeeze", "flip", "diff",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", AXIS)
 def test_an_axis_out_of_range_is_named_with_its_function_and_the_rank(name):
-    message = f"`{'mean' if name == 'average' else name}` needs an axis between -2 and 1 for an array of rank 2, got 2"
+    message = f"`{name}` needs an axis between -2 and 1 for an array of rank 2, got 2"
     for x in (np.ones((2, 3)), ag.Tensor(np.ones((2, 3)))):
         with pytest.raises(np.exceptions.AxisError, match=message):
             getattr(F, name)(x, axis=2)
 
 
 def test_an_axis_of_a_single_number_and_an_axis_given_twice():
-    with pytest.raises(np.exceptions.AxisError, match="`sum` needs an axis left out.* of rank 0, got 0"):
+    with pytest.raises(np.exceptions.AxisError, match=r"`sum` needs an axis left out.* of rank 0, got 0"):
         F.sum(1.0, axis=0)
     with pytest.raises(ValueError, match=r"`max` needs each axis once, got \(0, -2\) for an array of rank 2"):
         F.max(np.ones((2, 3)), axis=(0, -2))
@@ -300,8 +300,8 @@ def test_an_axis_of_a_single_number_and_an_axis_given_twice():
 
 UNARY = [
     "abs", "arccos", "arcsin", "arctan", "ceil", "cos", "cosh", "exp", "expm1", "floor", "isfinite", "isinf",
-    "isnan", "log", "log10", "log1p", "log2", "reciprocal", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh",
-    "trunc",
+    "isnan", "log", "log10", "log1p", "log2", "reciprocal", "sign", "sin", "sinh", "sqrt", "square", "tan",
+    "tanh", "trunc",
 ]  # fmt: skip
 
 
@@ -388,8 +388,8 @@ def test_logical_operators_are_for_booleans():
         TypeError, match="`&` on tensors needs booleans, got int64 and int64; compare them first"
     ):
         ag.Tensor([1, 2]) & ag.Tensor([1, 2])
-    with pytest.raises(TypeError, match="`~` on tensors needs booleans, got float64.*or use `logical_not`"):
-        ~x
+    with pytest.raises(TypeError, match=r"`~` on tensors needs booleans, got float64.*or use `logical_not`"):
+        x.__invert__()
 
 
 def test_division_with_remainder():

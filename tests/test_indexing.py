@@ -32,17 +32,18 @@ def check(x, key):
 
 KEYS = [
     0, -1, (0,), (1, 2), (1, 2, 3), (-1, -3, -4), (), ..., (..., 0), (0, ...), (0, ..., 1), slice(None),
-    slice(1, None), slice(None, None, -1), slice(5, 1), (slice(None), slice(1, 3)), (slice(None), slice(2, 0, -2)),
-    (slice(None), slice(None, None, -2), slice(1, None, 2)), None, (None, 0), (..., None), (0, None, slice(1, 2)),
-    (slice(None), None, 1, ..., None), np.int64(1), np.array(1), (np.int8(1), slice(None), np.uint8(2)),
-    [0, 1], [], [1, 0, -1, 1], (slice(None), [0, 2]), (..., [3, 0]), ([0, 1], [2, 0]), ([0, 1], slice(None), [3, 0]),
-    (0, slice(None), [1, 2]), (0, [1, 2]), ([[0], [1]], [0, 1, 2]), (slice(None), [0, 1], [1, 2]),
-    (slice(None), 1, [1, 2]), ([0, 1], None, [1, 2]), (None, [0, 1], ..., None), (slice(None), [0, 1], None),
-    (np.array([[0, 1], [1, 0]]), ..., 0), ([0], ..., [1]), (slice(1, 2), [2, 1], slice(None, None, -1)),
-    True, False, (True, 0), (0, True), (slice(None), True), (False, ...), (True, [0, 1]), (True, True),
-    np.array([True, False]), (slice(None), [True, False, True]), X > 5, X > 100, (..., X[0, 0] > 1),
-    (X[:, 0, 0] > 2, [0]), (X[:, 0, 0] > -1, slice(1, 2), [1, 3]), (0, X[0] % 2 == 0), (X[..., 0] > 4, [1]),
-    (X[..., 0] > 4, 1), (1, [0, 1], X[0, 0] > 1), ([0, 1], ..., [0, 1]), ([0, 1], [0, 1], ...), (..., [0, 1], [0, 1]),
+    slice(1, None), slice(None, None, -1), slice(5, 1), (slice(None), slice(1, 3)),
+    (slice(None), slice(2, 0, -2)), (slice(None), slice(None, None, -2), slice(1, None, 2)), None, (None, 0),
+    (..., None), (0, None, slice(1, 2)), (slice(None), None, 1, ..., None), np.int64(1), np.array(1),
+    (np.int8(1), slice(None), np.uint8(2)), [0, 1], [], [1, 0, -1, 1], (slice(None), [0, 2]), (..., [3, 0]),
+    ([0, 1], [2, 0]), ([0, 1], slice(None), [3, 0]), (0, slice(None), [1, 2]), (0, [1, 2]),
+    ([[0], [1]], [0, 1, 2]), (slice(None), [0, 1], [1, 2]), (slice(None), 1, [1, 2]), ([0, 1], None, [1, 2]),
+    (None, [0, 1], ..., None), (slice(None), [0, 1], None), (np.array([[0, 1], [1, 0]]), ..., 0),
+    ([0], ..., [1]), (slice(1, 2), [2, 1], slice(None, None, -1)), True, False, (True, 0), (0, True),
+    (slice(None), True), (False, ...), (True, [0, 1]), (True, True), np.array([True, False]),
+    (slice(None), [True, False, True]), X > 5, X > 100, (..., X[0, 0] > 1), (X[:, 0, 0] > 2, [0]),
+    (X[:, 0, 0] > -1, slice(1, 2), [1, 3]), (0, X[0] % 2 == 0), (X[..., 0] > 4, [1]), (X[..., 0] > 4, 1),
+    (1, [0, 1], X[0, 0] > 1), ([0, 1], ..., [0, 1]), ([0, 1], [0, 1], ...), (..., [0, 1], [0, 1]),
     ([0, 1], [0, 1], ..., [0, 1]), (0, [0, 1], ..., 1), (np.zeros((2, 0), int), 1), (slice(0, 0), [0, 1]),
 ]  # fmt: skip
 
@@ -274,15 +275,24 @@ ERRORS = [
     (lambda x: x[:, [-5], 0], r"index -5 is out of range for axis 1 of length 3"),
     (lambda x: x[None, [0, 3]], r"index 3 is out of range for axis 0 of length 2"),
     (lambda x: F.take(x, 5, axis=1), r"index 5 is out of range for axis 1 of length 3"),
-    (lambda x: x[[0, 1], [0, 1, 2]], r"the arrays of an index need shapes that broadcast together, got \(2,\) and \(3,\)"),
-    (lambda x: x[[0.5]], r"an index needs integers, .* got list of float64; convert it with `.astype\(int\)`"),
+    (
+        lambda x: x[[0, 1], [0, 1, 2]],
+        r"the arrays of an index need shapes that broadcast together, got \(2,\) and \(3,\)",
+    ),
+    (
+        lambda x: x[[0.5]],
+        r"an index needs integers, .* got list of float64; convert it with `.astype\(int\)`",
+    ),
     (lambda x: x[1.0], r"got float of float64"),
     (lambda x: x["a"], r"got str of str"),
     (lambda x: x[ag.Tensor([0.5])], r"got Tensor of float64"),
-    (lambda x: x[np.ones((3, 3), bool)], r"a mask needs the shape of the axes that it stands for, \(2, 3\), got \(3, 3\)"),
+    (
+        lambda x: x[np.ones((3, 3), bool)],
+        r"a mask needs the shape of the axes that it stands for, \(2, 3\), got \(3, 3\)",
+    ),
     (lambda x: x[:, [True]], r"a mask needs the shape of the axes that it stands for, \(3,\), got \(1,\)"),
     (lambda x: x[ag.Tensor([5])], r"`gather`.*index 5 is out of bounds"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("call", "words"), ERRORS)
@@ -298,7 +308,7 @@ def test_errors_of_functions():
         F.take(X, [True, False])
     with pytest.raises(ValueError, match='`take` needs a mode of "raise", "clip", "wrap", got \'no\''):
         F.take(X, 0, mode="no")
-    with pytest.raises(np.exceptions.AxisError, match="`take` needs an axis between -3 and 2 .* got 3"):
+    with pytest.raises(np.exceptions.AxisError, match=r"`take` needs an axis between -3 and 2 .* got 3"):
         F.take(X, 0, axis=3)
     with pytest.raises(ValueError, match="`take_along_axis` needs indices of the rank of `x`"):
         F.take_along_axis(X, np.zeros(3, int), 0)

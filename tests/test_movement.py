@@ -269,8 +269,8 @@ def test_functions_with_the_names_of_pytorch():
 def test_what_changes_nothing_is_the_tensor_itself():
     x = ag.Tensor(X)
     for same_one in (
-        x.reshape(2, 3), x.transpose(0, 1), x.squeeze(), F.broadcast_to(x, (2, 3)), F.roll(x, 3, 1), F.pad(x, 0),
-        F.swapaxes(x, 1, 1), F.atleast_2d(x), F.tile(x, 1), F.diff(x, 0), F.moveaxis(x, 0, 0),
+        x.reshape(2, 3), x.transpose(0, 1), x.squeeze(), F.broadcast_to(x, (2, 3)), F.roll(x, 3, 1),
+        F.pad(x, 0), F.swapaxes(x, 1, 1), F.atleast_2d(x), F.tile(x, 1), F.diff(x, 0), F.moveaxis(x, 0, 0),
     ):  # fmt: skip
         assert same_one is x
 
@@ -287,29 +287,56 @@ def test_sizes_that_are_tensors_are_guarded():
 
 
 ERRORS = [
-    (lambda x: F.reshape(x, (4, -1)), r"`reshape` needs a shape of the 6 elements of \(2, 3\), got \(4, -1\)"),
+    (
+        lambda x: F.reshape(x, (4, -1)),
+        r"`reshape` needs a shape of the 6 elements of \(2, 3\), got \(4, -1\)",
+    ),
     (lambda x: F.reshape(x, (-1, -1)), r"-1 has no single value; give all sizes but one"),
-    (lambda x: F.transpose(x, (0, 0)), r"`transpose` needs each of the 2 axes of shape \(2, 3\) once.*`swapaxes`"),
+    (
+        lambda x: F.transpose(x, (0, 0)),
+        r"`transpose` needs each of the 2 axes of shape \(2, 3\) once.*`swapaxes`",
+    ),
     (lambda x: F.transpose(x, (1,)), r"got \(1,\)"),
-    (lambda x: F.transpose(x, (0, 2)), r"`transpose` needs an axis between -2 and 1 for an array of rank 2, got 2"),
+    (
+        lambda x: F.transpose(x, (0, 2)),
+        r"`transpose` needs an axis between -2 and 1 for an array of rank 2, got 2",
+    ),
     (lambda x: F.swapaxes(x, 0, 5), r"`swapaxes` needs an axis between -2 and 1"),
     (lambda x: F.moveaxis(x, (0, 0), (0, 1)), r"`moveaxis` needs as many axes to move as places, each once"),
     (lambda x: F.moveaxis(x, 0, (0, 1)), r"`moveaxis` needs as many axes to move as places"),
-    (lambda x: F.squeeze(x, 1), r"`squeeze` needs axes of length 1, got axis 1 of length 3 in shape \(2, 3\)"),
-    (lambda x: F.broadcast_to(x, (3,)), r"`broadcast_to` needs a shape that \(2, 3\) broadcasts to, got \(3,\)"),
+    (
+        lambda x: F.squeeze(x, 1),
+        r"`squeeze` needs axes of length 1, got axis 1 of length 3 in shape \(2, 3\)",
+    ),
+    (
+        lambda x: F.broadcast_to(x, (3,)),
+        r"`broadcast_to` needs a shape that \(2, 3\) broadcasts to, got \(3,\)",
+    ),
     (lambda x: F.broadcast_to(x, (4, 3)), r"got \(4, 3\); reshape it first so that the axes line up"),
     (lambda x: F.expand(x, (-1, 2, 3)), r"`expand` needs the length of a new axis, got \(-1, 2, 3\)"),
     (lambda x: F.expand(x, (3,)), r"`expand` needs a shape that \(2, 3\) broadcasts to, got \(3,\)"),
     (lambda x: F.broadcast_arrays(x, np.ones(2)), r"`broadcast_arrays` needs .* got \(2, 3\) and \(2,\)"),
     (lambda x: F.flatten(x, 1, 0), r"`flatten` needs start_dim before end_dim, got 1 and 0"),
-    (lambda x: F.concatenate([x, np.ones(3)]), r"`concatenate` needs .* all of one rank .* \(2, 3\) and \(3,\)"),
+    (
+        lambda x: F.concatenate([x, np.ones(3)]),
+        r"`concatenate` needs .* all of one rank .* \(2, 3\) and \(3,\)",
+    ),
     (lambda x: F.concatenate([]), r"`concatenate` needs at least one array.* got none"),
-    (lambda x: F.concatenate([x[0, 0], 1.0]), r"one rank above 0, got \(\) and \(\); `stack` joins along a new axis"),
+    (
+        lambda x: F.concatenate([x[0, 0], 1.0]),
+        r"one rank above 0, got \(\) and \(\); `stack` joins along a new axis",
+    ),
     (lambda x: F.concatenate([x, x], 2), r"`concatenate` needs an axis between -2 and 1"),
-    (lambda x: F.stack([x, x[0]]), r"`stack` needs at least one array, and all of one shape, got \(2, 3\) and \(3,\)"),
+    (
+        lambda x: F.stack([x, x[0]]),
+        r"`stack` needs at least one array, and all of one shape, got \(2, 3\) and \(3,\)",
+    ),
     (lambda x: F.stack([]), r"`stack` needs at least one array, .* got none"),
     (lambda x: F.stack([x, x], 3), r"`stack` needs an axis between -3 and 2 for an array of rank 3, got 3"),
-    (lambda x: F.split(x, 2, 1), r"`split` needs a number of parts that divides .* axis 1, 3, got 2; `array_split`"),
+    (
+        lambda x: F.split(x, 2, 1),
+        r"`split` needs a number of parts that divides .* axis 1, 3, got 2; `array_split`",
+    ),
     (lambda x: F.array_split(x, 0), r"`array_split` needs at least one part, got 0"),
     (lambda x: F.pad(x, 1, "mean"), r"`pad` needs a mode of constant, edge, .*, got 'mean'"),
     (lambda x: F.pad(x, -1), r"`pad` needs widths of 0 or more, integers, got -1"),
@@ -319,11 +346,14 @@ ERRORS = [
     (lambda x: F.diff(x, -1), r"`diff` needs an order of 0 or more, got -1"),
     (lambda x: F.diagonal(x, 0, 1, -1), r"`diagonal` needs two different axes, got 1 and -1"),
     (lambda x: F.trace(x[0]), r"`trace` needs an axis between -1 and 0 for an array of rank 1, got 1"),
-    (lambda x: F.diag(x[None]), r"`diag` needs a vector or a matrix, got shape \(1, 2, 3\); `diagonal` takes more"),
+    (
+        lambda x: F.diag(x[None]),
+        r"`diag` needs a vector or a matrix, got shape \(1, 2, 3\); `diagonal` takes more",
+    ),
     (lambda x: F.tril(x[0, 0]), r"`tril` needs one axis at least, got a single number"),
     (lambda x: F.meshgrid(x[0], indexing="yx"), r"`meshgrid` needs indexing \"xy\" or \"ij\", got 'yx'"),
     (lambda x: F.matrix_transpose(x[0]), r"`matrix_transpose` needs two axes at least, got shape \(3,\)"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("call", "words"), ERRORS)

@@ -14,6 +14,10 @@ from ..primitive import Shape, Traced
 
 Axis = int | Sequence[int] | None
 
+# Tuples, for `isinstance` makes an object of `A | B` at each call.
+ARRAYS = (Traced, np.ndarray)
+SEQUENCES = (tuple, list)
+
 # NumPy's limit on the number of axes is 64.
 ALL_AXES: tuple[tuple[int, ...], ...] = tuple([tuple(range(n)) for n in range(65)])
 
@@ -23,15 +27,15 @@ def as_array(x: Any) -> Any:
 
     A nested list that holds a tensor somewhere becomes a tensor, recorded as a concatenation.
     """
-    if isinstance(x, Traced | np.ndarray):
+    if isinstance(x, ARRAYS):
         return x
-    if isinstance(x, list | tuple) and _holds_tensor(x):
+    if isinstance(x, SEQUENCES) and _holds_tensor(x):
         return stacked("stack", [as_array(y) for y in x], 0)
     return np.asarray(x)
 
 
 def _holds_tensor(x: Any) -> bool:
-    if isinstance(x, list | tuple):
+    if isinstance(x, SEQUENCES):
         return any(_holds_tensor(y) for y in x)
     return isinstance(x, Traced)
 
@@ -52,7 +56,7 @@ def stacked(name: str, xs: Sequence[Any], axis: int) -> Any:
 
 def axis_of(name: str, axis: Any, ndim: int) -> int:
     """The axis counted from the first one."""
-    i = operator.index(axis)
+    i = axis if type(axis) is int else operator.index(axis)
     if -ndim <= i < ndim:
         return i + ndim if i < 0 else i
     allowed = f"between {-ndim} and {ndim - 1}" if ndim else "left out, for a single number has none"
@@ -63,7 +67,7 @@ def axes_of(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     """The axes in ascending order, all of them for `None`."""
     if axis is None:
         return ALL_AXES[ndim]
-    if not isinstance(axis, tuple | list):
+    if not isinstance(axis, SEQUENCES):
         return (axis_of(name, axis, ndim),)
     axes = sorted([axis_of(name, i, ndim) for i in axis])
     if len(set(axes)) != len(axes):
@@ -73,8 +77,8 @@ def axes_of(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
 
 def shape_of(sizes: Any) -> Shape:
     """A shape, given as a number or a sequence of them; a tensor among them is read, and guarded."""
-    if isinstance(sizes, tuple | list):
-        return tuple([operator.index(n) for n in sizes])
+    if isinstance(sizes, SEQUENCES):
+        return tuple([n if type(n) is int else operator.index(n) for n in sizes])
     if isinstance(sizes, np.ndarray) and sizes.ndim == 1:
         return tuple(sizes.tolist())
     return (operator.index(sizes),)

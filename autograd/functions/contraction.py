@@ -59,6 +59,8 @@ def inner(x: Any, y: Any) -> Any:
     x, y = as_array(x), as_array(y)
     if not x.shape or not y.shape:
         return ops.mul(x, y)
+    if len(y.shape) == 1:
+        return ops.matmul(x, y)
     return _summed("inner", x, y, [len(x.shape) - 1], [len(y.shape) - 1])
 
 
@@ -86,7 +88,9 @@ def vdot(x: Any, y: Any) -> Any:
     x, y = ravel(x), ravel(y)
     if "c" in x.dtype.kind + y.dtype.kind:
         raise TypeError(f"`vdot` needs real numbers, got {x.dtype.name} and {y.dtype.name}")
-    return _summed("vdot", x, y, [0], [0])
+    if x.shape != y.shape:
+        raise ValueError(f"`vdot` needs as many elements in both, got {x.shape[0]} and {y.shape[0]}")
+    return ops.matmul(x, y)
 
 
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:

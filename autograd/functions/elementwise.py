@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import ops
 from ..primitive import aval_of
-from .arguments import as_array
+from .arguments import SEQUENCES, as_array
 
 negative = ops.neg
 absolute = ops.abs
@@ -37,7 +37,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 def _operand(x: Any) -> Any:
     # A Python number must stay one: it takes the dtype of its partner.
-    return as_array(x) if isinstance(x, list | tuple) else x
+    return as_array(x) if isinstance(x, SEQUENCES) else x
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
@@ -56,23 +56,16 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
     low, high = _operand(low), _operand(high)
     if low is None and high is None:
         return x
-    if low is None or high is None:
-        lowest, highest = _range_of(x.dtype, high if low is None else low)
-        low = lowest if low is None else low
-        high = highest if high is None else high
+    # Unlike `maximum`, which shares it, `clip` has at a bound the gradient of `x`; integers have none.
+    if low is None:
+        return ops.clip(x, -np.inf, high) if _is_floating(x, high) else ops.minimum(x, high)
+    if high is None:
+        return ops.clip(x, low, np.inf) if _is_floating(x, low) else ops.maximum(x, low)
     return ops.clip(x, low, high)
 
 
-def _range_of(dtype: np.dtype[Any], bound: Any) -> tuple[Any, Any]:
-    """The least and the greatest number of the dtype that a value takes beside the bound."""
-    other = bound if isinstance(bound, int | float) else aval_of(bound).dtype
-    dtype = np.result_type(dtype, other)
-    if dtype.kind == "b":
-        return False, True
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        return limits.min, limits.max
-    return -np.inf, np.inf
+def _is_floating(x: Any, bound: Any) -> bool:
+    return "f" in x.dtype.kind + aval_of(bound).dtype.kind
 
 
 def round(x: Any, decimals: int = 0) -> Any:

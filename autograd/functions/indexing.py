@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import ops
 from ..primitive import Shape, Traced
-from .arguments import as_array, expanded, reshaped, transposed
+from .arguments import ARRAYS, SEQUENCES, as_array, expanded, reshaped, transposed
 
 _BASIC = frozenset({int, slice, NoneType, EllipsisType})
 _INTP = np.dtype(np.intp)
@@ -31,19 +31,31 @@ def getitem(x: Any, key: Any) -> Any:
     **Errors:** `IndexError` for what is out of range, naming axis and length; for a mask of another shape;
     for more indices than axes.
     """
-    if type(key) is int:
-        shape = x.shape
-        if shape:
-            n = shape[0]
-            if -n <= key < n:
-                start = key + n if key < 0 else key
-                row = ops.slice_(x, index=((start, 1, 1), *[(0, m, 1) for m in shape[1:]]))
-                return ops.reshape(row, shape=shape[1:])
-    items = key if type(key) is tuple else (key,)
+    kind = type(key)
+    if kind is int:
+        return _row(x, key)
+    if isinstance(key, ARRAYS) and key.dtype == _INTP and x.shape and (key.shape or kind is not np.ndarray):
+        try:
+            return ops.gather(x, key)
+        except IndexError:
+            # The long way finds the words for it.
+            return _mixed(x, (key,))
+    items = key if kind is tuple else (key,)
     for item in items:
         if type(item) not in _BASIC:
             return _mixed(x, tuple([_item(item) for item in items]))
     return _basic(x, items)
+
+
+def _row(x: Any, i: int) -> Any:
+    """`x[i]`, the shortest way."""
+    shape = x.shape
+    n = shape[0] if shape else 0
+    if not -n <= i < n:
+        return _basic(x, (i,))
+    if n > 1:
+        x = ops.slice_(x, index=((i + n if i < 0 else i, 1, 1), *[(0, m, 1) for m in shape[1:]]))
+    return ops.reshape(x, shape=shape[1:])
 
 
 # ---- integers, slices, None and ... ----
@@ -86,13 +98,11 @@ _ALL = slice(None)
 
 def _filled(items: tuple[Any, ...], shape: Shape) -> tuple[Any, ...]:
     """The items without the ellipsis, one for each axis beside the new ones."""
-    new = dots = used = 0
+    dots = used = 0
     for item in items:
-        if item is None:
-            new += 1
-        elif item is Ellipsis:
+        if item is Ellipsis:
             dots += 1
-        else:
+        elif item is not None:
             used += item.ndim if _is_mask(item) else 1
     if dots > 1:
         raise IndexError("an index needs one `...` at most, for it stands for all axes that are left")
@@ -117,13 +127,13 @@ def _item(item: Any) -> Any:
 
     A mask becomes an array of booleans.
     """
-    if item is None or item is Ellipsis or isinstance(item, slice):
+    if type(item) in _BASIC:
         return item
-    if isinstance(item, bool | np.bool_):
+    if isinstance(item, (bool, np.bool_)):
         return np.asarray(item)
-    if isinstance(item, list | tuple) and len(item) == 0:
+    if isinstance(item, SEQUENCES) and len(item) == 0:
         return np.zeros(0, np.intp)
-    if hasattr(item, "__index__") and not isinstance(item, np.ndarray | Traced):
+    if hasattr(item, "__index__") and not isinstance(item, ARRAYS):
         return operator.index(item)
     array = as_array(item)
     recorded = isinstance(array, Traced)
@@ -144,7 +154,7 @@ def _is_mask(item: Any) -> bool:
 
 
 def _is_array(item: Any) -> bool:
-    return isinstance(item, np.ndarray | Traced)
+    return isinstance(item, ARRAYS)
 
 
 class _Layout(NamedTuple):
@@ -161,11 +171,14 @@ class _Layout(NamedTuple):
 
 def _mixed(x: Any, items: tuple[Any, ...]) -> Any:
     layout = _without_masks(_filled(items, x.shape), x.shape)
-    if not any(_is_array(item) for item in layout.items):
+    indices = [item for item in layout.items if isinstance(item, ARRAYS)]
+    if not indices:
         return _basic(x, layout.items)
-    indices = [item for item in layout.items if _is_array(item)]
     common = _common_shape(indices)
-    rest = _basic(reshaped(x, layout.shape), tuple([_ALL if _is_array(i) else i for i in layout.items]))
+    rest = reshaped(x, layout.shape)
+    basic = tuple([_ALL if _is_array(item) else item for item in layout.items])
+    if basic.count(_ALL) < len(basic):
+        rest = _basic(rest, basic)
     axes, place = _places(items, layout.items)
     others = [i for i in range(len(rest.shape)) if i not in axes]
     moved = transposed(rest, (*axes, *others))
@@ -203,8 +216,10 @@ def _without_masks(items: tuple[Any, ...], shape: Shape) -> _Layout:
     return _Layout(tuple(merged), tuple(entries), tuple(axes))
 
 
-def _common_shape(indices: list[Any]) -> Shape:
+def _common_shape(indices: list[Any]) -> Any:
     shapes = [i.shape for i in indices]
+    if len(shapes) == 1:
+        return shapes[0]
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -256,16 +257,23 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     x = as_array(x)
     if mode not in _MODES:
         raise ValueError(f"`pad` needs a mode of {', '.join(_MODES)}, got {mode!r}")
-    widths = np.broadcast_to(np.asarray(pad_width), (len(x.shape), 2))
-    if widths.dtype.kind not in "iu" or (widths < 0).any():
-        raise ValueError(f"`pad` needs widths of 0 or more, integers, got {pad_width}")
-    pairs: list[tuple[int, int]] = [(before, after) for before, after in widths.tolist()]
+    pairs = _pairs(pad_width, len(x.shape))
     if mode == "constant":
         return _pad_constant(x, pairs, constant_values)
     for axis, (before, after) in enumerate(pairs):
         if before or after:
-            x = _taken(x, axis, np.pad(np.arange(x.shape[axis]), (before, after), mode))  # type: ignore[call-overload]
+            x = _taken(x, axis, _positions(x.shape[axis], before, after, mode))
     return x
+
+
+def _pairs(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
+    """The numbers of elements before and after each axis."""
+    if type(pad_width) is int and pad_width >= 0:
+        return [(pad_width, pad_width)] * ndim
+    widths = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
+    if widths.dtype.kind not in "iu" or (widths < 0).any():
+        raise ValueError(f"`pad` needs widths of 0 or more, integers, got {pad_width}")
+    return [(before, after) for before, after in widths.tolist()]
 
 
 def _pad_constant(x: Any, pairs: list[tuple[int, int]], values: Any) -> Any:
@@ -284,20 +292,32 @@ def _pad_constant(x: Any, pairs: list[tuple[int, int]], values: Any) -> Any:
     return x
 
 
-def _taken(x: Any, axis: int, positions: Any) -> Any:
+class _Positions(NamedTuple):
+    """Positions along an axis, and the start, size and step of the stretches whose step is 1, 0 or -1."""
+
+    all: tuple[int, ...]
+    runs: tuple[tuple[int, int, int], ...]
+
+
+@lru_cache(maxsize=256)
+def _positions(n: int, before: int, after: int, mode: Any) -> _Positions:
+    """Where the elements of a padded axis of length `n` come from."""
+    padded = np.pad(np.arange(n), (before, after), mode).tolist()
+    return _Positions(tuple(padded), tuple(_runs(padded)))
+
+
+def _taken(x: Any, axis: int, positions: _Positions) -> Any:
     """The elements at these positions of an axis, as slices joined together where these are few."""
-    runs = list(_runs(positions.tolist()))
-    if len(runs) > _MANY_PARTS:
-        return getitem(x, (*(slice(None),) * axis, positions))
+    if len(positions.runs) > _MANY_PARTS:
+        return getitem(x, (*(slice(None),) * axis, np.array(positions.all, np.intp)))
     blocks = []
-    for start, size, step in runs:
+    for start, size, step in positions.runs:
         block = part(x, axis, start, size if step else 1, step or 1)
         blocks.append(block if step else expanded(block, (*x.shape[:axis], size, *x.shape[axis + 1 :])))
     return ops.concatenate(*blocks, axis=axis)
 
 
 def _runs(positions: list[int]) -> Iterator[tuple[int, int, int]]:
-    """The start, size and step of the stretches whose step is 1, 0 or -1."""
     i = 0
     while i < len(positions):
         step = positions[i + 1] - positions[i] if i + 1 < len(positions) else 1

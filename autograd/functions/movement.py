@@ -12,6 +12,7 @@ from .. import ops
 from ..primitive import Shape
 from .arguments import (
     ALL_AXES,
+    SEQUENCES,
     Axis,
     as_array,
     axes_of,
@@ -147,7 +148,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 
 def _listed(axis: int | Sequence[int]) -> Sequence[int]:
-    return axis if isinstance(axis, tuple | list) else (axis,)
+    return axis if isinstance(axis, SEQUENCES) else (axis,)
 
 
 def squeeze(x: Any, axis: Axis = None) -> Any:

@@ -168,10 +168,11 @@ def average(x: Any, axis: Axis = None, weights: Any = None, keepdims: bool = Fal
     >>> ag.average([[1.0, 2.0], [3.0, 4.0]], axis=1, weights=[3, 1])
     array([1.25, 3.25])
     """
-    if weights is None:
-        return mean(x, axis, keepdims)
-    x, weights = as_array(x), as_array(weights)
+    x = as_array(x)
     axes = axes_of("average", axis, len(x.shape))
+    if weights is None:
+        return mean(x, axes, keepdims)
+    weights = as_array(weights)
     if len(axes) == 1 and weights.shape == (x.shape[axes[0]],):
         weights = reshaped(weights, tuple([n if i in axes else 1 for i, n in enumerate(x.shape)]))
     elif weights.shape != x.shape:

@@ -41,7 +41,8 @@ def _sum_aval(x: Aval, *, axis: tuple[int, ...], keepdims: bool) -> Aval:
 
 reshape = Primitive(
     "reshape",
-    eval=lambda x, *, shape: np.reshape(x, shape),
+    # The method is four times as fast as the function, which takes numbers too.
+    eval=lambda x, *, shape: x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape),
     aval=lambda x, *, shape: Aval(shape, x.dtype),
     vjps=(lambda g, _, x, *, shape: reshape(g, shape=x.shape),),
     saves="shapes",

@@ -48,7 +48,7 @@ def _concatenate_vjp(i: int) -> Any:
 
 transpose = Primitive(
     "transpose",
-    eval=lambda x, *, axes: np.transpose(x, axes),
+    eval=lambda x, *, axes: x.transpose(axes) if type(x) is np.ndarray else np.transpose(x, axes),
     aval=lambda x, *, axes: Aval(tuple([x.shape[i] for i in axes]), x.dtype),
     vjps=(lambda g, _, x, *, axes: transpose(g, axes=tuple(np.argsort(axes).tolist())),),
     saves="shapes",

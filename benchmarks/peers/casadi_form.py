@@ -145,9 +145,9 @@ def buffered(function: ca.Function, inputs: tuple[np.ndarray, ...], argnums: tup
     arguments = [np.array(x, order="F") for x in inputs]
     results = [np.zeros(()), *(np.zeros(inputs[i].shape, order="F") for i in argnums)]
     for i, x in enumerate(arguments):
-        buffer.set_arg(i, memoryview(x.reshape(-1, order="F")))
+        buffer.set_arg(i, x.reshape(-1, order="F").data)
     for i, x in enumerate(results):
-        buffer.set_res(i, memoryview(x.reshape(-1, order="F")))
+        buffer.set_res(i, x.reshape(-1, order="F").data)
     slots, (value, *gradients) = [arguments[i] for i in argnums], results
 
     def call(*points):

@@ -220,8 +220,9 @@ class _Emitter:
             dtype = accumulator_dtype(entry)
             return combined(self.builder, entry, accumulator, cast(self.builder, x, source, dtype), dtype)
         pointer = self.pointer(entry.target, len(self.axes))
-        before = load(self.builder, pointer, out)
-        after = combined(self.builder, entry, before, cast(self.builder, x, source, out), out)
+        after = cast(self.builder, x, source, out)
+        if self.in_memory(entry, depth):
+            after = combined(self.builder, entry, load(self.builder, pointer, out), after, out)
         store(self.builder, after, pointer, out)
         return None
 

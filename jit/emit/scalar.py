@@ -15,7 +15,7 @@ from autograd import ops
 from autograd.primitive import Primitive
 
 from ..graph import Equation
-from .types import CONTRACT, cast, constant, external, intrinsic
+from .types import BOOL, CONTRACT, cast, constant, external, intrinsic
 from .vecmath import VECMATH
 
 Row = Callable[..., ir.Value]
@@ -176,9 +176,26 @@ def _floor_divide_real(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) 
 def _pow(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
     if dtype.kind == "f":
         return _vector_or_libm("pow", "pow")(b, dtype, x, y)
-    raise NotImplementedError(
-        f"a compiled `pow` needs floating-point operands, got {dtype.name}; convert the base with `astype(float)`"
-    )
+    return _whole_power(b, dtype, x, y)
+
+
+def _whole_power(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
+    """The power of integers by repeated squaring, modulo the word as NumPy's; a negative exponent counts as 0."""
+    zero, one = constant(0, dtype), constant(1, dtype)
+    if dtype.kind == "i":
+        y = b.select(b.icmp_signed("<", y, zero), zero, y)
+    before, start, end = b.block, b.append_basic_block("power"), b.append_basic_block("end")
+    b.branch(start)
+    b.position_at_end(start)
+    result, base, exponent = (b.phi(x.type) for _ in range(3))
+    odd = b.trunc(exponent, BOOL)
+    following = (b.select(odd, b.mul(result, base), result), b.mul(base, base), b.lshr(exponent, one))
+    for phi, first, last in zip((result, base, exponent), (one, x, y), following, strict=True):
+        phi.add_incoming(first, before)
+        phi.add_incoming(last, start)
+    b.cbranch(b.icmp_unsigned("!=", following[2], zero), start, end)
+    b.position_at_end(end)
+    return following[0]
 
 
 def _extremum(real: str, sign: str) -> Row:

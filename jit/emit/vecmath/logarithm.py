@@ -83,7 +83,7 @@ class Split(NamedTuple):
 
 def log(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     """The natural logarithm."""
-    k, f, _ = split(builder, *_normal(builder, x))
+    k, f, _ = split(builder, *scaled_to_normal(builder, x))
     high, low = LOG_2[format_of(x).width]
     half_square, tail = log_terms(builder, f, builder.fmul(k, constant(x.type, low)))
     y = builder.fsub(f, builder.fsub(half_square, tail))
@@ -193,7 +193,7 @@ def _log_to_base(
     builder: ir.IRBuilder, x: ir.Value, unit: tuple[float, float], factor: tuple[float, float]
 ) -> ir.Value:
     """k*unit + log(1 + f)*factor, with constants and the larger terms in two parts."""
-    k, f, _ = split(builder, *_normal(builder, x))
+    k, f, _ = split(builder, *scaled_to_normal(builder, x))
     half_square, tail = log_terms(builder, f, constant(x.type, 0.0))
     high, low = quick_two_sum(builder, f, builder.fneg(half_square))
     low = builder.fadd(low, tail)
@@ -206,7 +206,7 @@ def _log_to_base(
     return _limits(builder, x, builder.fadd(total, builder.fadd(rounding, error)))
 
 
-def _normal(builder: ir.IRBuilder, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+def scaled_to_normal(builder: ir.IRBuilder, x: ir.Value) -> tuple[ir.Value, ir.Value]:
     """x, scaled by 2**k if it is subnormal, and k."""
     kind = format_of(x)
     shift = kind.fraction + 2
