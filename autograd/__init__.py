@@ -25,3 +25,4 @@ from .tape import (
 from .tensor import Tensor
 from .transforms import grad, value_and_grad
 from .picture import Picture, make_dot
+from .functions import *  # noqa: F403

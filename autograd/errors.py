@@ -35,4 +35,8 @@ def explained(
         if primitive.name in NEEDS or "broadcast" in str(error):
             given = "".join(f", {name}={value}" for name, value in params.items())
             return ValueError(f"`{primitive}` needs {need}, got {shapes}{given}; {remedy}")
-    return type(error)(f"`{primitive}` of shapes {shapes} and dtypes {dtypes}: {error}")
+    message = f"`{primitive}` of shapes {shapes} and dtypes {dtypes}: {error}"
+    try:
+        return type(error)(message)
+    except TypeError:  # some of NumPy's own errors are made of other things than a message
+        return TypeError(message)

@@ -126,7 +126,10 @@ class Operators(Traced):
         return functions.reshape(self, given_shape(shape))
 
     def transpose(self, *axes: Any) -> Any:
-        """See `autograd.transpose`; the axes may be given as several numbers."""
+        """See `autograd.transpose`; the axes may be given as several numbers.
+
+        As in NumPy these are all axes in their new order; `swapaxes` exchanges two, as PyTorch's method does.
+        """
         return functions.transpose(self, given_shape(axes) if axes else None)
 
     def permute(self, *axes: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -15,6 +16,12 @@ import numpy as np
 
 Shape = tuple[int, ...]
 Rule = Callable[..., Any]
+
+
+@cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """NumPy's name of a dtype, which NumPy itself takes microseconds to make."""
+    return dtype.name
 
 
 #: The types whose values NumPy takes as they are.
@@ -36,7 +43,7 @@ class Aval(NamedTuple):
         return prod(self.shape)
 
     def __str__(self) -> str:
-        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+        return f"{dtype_name(self.dtype)}[{','.join(map(str, self.shape))}]"
 
 
 class Traced:

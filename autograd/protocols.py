@@ -114,6 +114,8 @@ SAME_NAMES = (
 #: Every function of NumPy that works on tensors, by what computes it.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **{getattr(np, name): getattr(functions, name) for name in SAME_NAMES},
+    np.amax: functions.max,
+    np.amin: functions.min,
     np.where: _where,
     np.shape: lambda x: as_array(x).shape,
     np.ndim: lambda x: as_array(x).ndim,
@@ -133,44 +135,54 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.isrealobj: lambda x: x.dtype.kind != "c",
 }
 
-#: NumPy's names of arguments that have another name here; the first argument may have any.
+#: NumPy's functions that write into their first argument.
+WRITERS = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask})
+
+#: NumPy's names of arguments that have another name here.
 RENAMED = {"a_min": "low", "min": "low", "a_max": "high", "max": "high", "correction": "ddof"}
 #: Arguments that change nothing when they have these values.
 NEUTRAL = {
     "out": None, "dtype": None, "order": "C", "where": True, "casting": "same_kind", "subok": False,
-    "copy": None, "optimize": False, "mode": "raise",
+    "copy": None, "mode": "raise", "equal_nan": False, "returned": False,
 }  # fmt: skip
 
 
-class _Names(NamedTuple):
-    """The names of the arguments of a function of NumPy and of ours."""
+def _changes(name: str, value: Any) -> bool:
+    """Whether an argument that ours does not have would change the result."""
+    if name == "optimize":  # of `einsum`: how, and not what
+        return False
+    neutral = NEUTRAL.get(name, _changes)
+    return not (value is neutral or (isinstance(value, str) and value == neutral))
 
+
+class _Names(NamedTuple):
+    """How the arguments of a function of NumPy are those of ours."""
+
+    #: NumPy's names in their order, and ours by NumPy's.
     numpys: tuple[str, ...]
-    ours: frozenset[str]
+    ours: dict[str, str]
     #: So many positional arguments mean the same in both; any number where ours takes them as they come.
     alike: float
 
 
 @cache
 def _names_of(function: Any) -> _Names:
-    ours = signature(FUNCTIONS[function]).parameters
-    if any(p.kind is Parameter.VAR_POSITIONAL for p in ours.values()):
-        return _Names((), frozenset(ours), float("inf"))
-    names = tuple(ours)
-    numpys = _numpys_names(function) or names
-    alike = 1
-    for theirs, name in zip(numpys[1:], names[1:], strict=False):
-        if RENAMED.get(theirs, theirs) != name and len(numpys) != len(names):
-            break
-        alike += 1
-    return _Names(numpys, frozenset(names), alike)
-
-
-def _numpys_names(function: Any) -> tuple[str, ...]:
+    parameters = signature(FUNCTIONS[function]).parameters
+    names = tuple(parameters)
+    if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters.values()):
+        return _Names((), {name: name for name in names}, float("inf"))
     try:
-        return tuple(signature(function).parameters)
+        numpys = tuple(signature(function).parameters)
     except ValueError:  # a function in C without a signature
-        return ()
+        numpys = names
+    ours = {name: name for name in names}
+    ours |= {theirs: name for theirs, name in RENAMED.items() if theirs in numpys and name in names}
+    taken = {ours[theirs] for theirs in numpys if theirs in ours}
+    for theirs, name in zip(numpys, names, strict=False):
+        if theirs not in ours and name not in taken:
+            ours[theirs] = name
+    same = [ours.get(theirs) == name for theirs, name in zip(numpys, names, strict=False)]
+    return _Names(numpys, ours, same.index(False) if False in same else len(same))
 
 
 def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -179,26 +191,29 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     **Errors:** `TypeError` for a function or an argument that tensors do not support.
     """
     name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+    if function in WRITERS and not isinstance(args[0], Traced):
+        # The array of a tensor: it is refused where that would cut a gradient or a recording.
+        return function(*[np.asarray(x) if isinstance(x, Traced) else x for x in args], **kwargs)
     if function not in FUNCTIONS:
-        raise TypeError(
-            f"`{name}` has no derivative rule and does not work on tensors; compose it from the functions of "
-            "`autograd`, or pass `x.detach().numpy()` if no gradient is meant to flow through it"
-        )
-    ours = FUNCTIONS[function]
-    numpys, known, alike = _names_of(function)
-    if len(args) > alike:
-        kwargs = dict(zip(numpys[int(alike) :], args[int(alike) :], strict=False)) | kwargs
-        args = args[: int(alike)]
+        raise TypeError(_UNSUPPORTED.format(name=f"`{name}`"))
+    names = _names_of(function)
+    if len(args) > names.alike:
+        alike = int(names.alike)
+        kwargs = dict(zip(names.numpys[alike:], args[alike:], strict=False)) | kwargs
+        args = args[:alike]
     given = {}
     for theirs, value in kwargs.items():
-        key = RENAMED.get(theirs, theirs)
-        if not args and theirs == numpys[:1][0]:
-            args = (value,)
-        elif key in known:
-            given[key] = value
-        elif theirs not in NEUTRAL or value is not NEUTRAL[theirs]:
-            raise TypeError(f"`{name}` of a tensor does not take `{theirs}={value!r}`; {_remedy(theirs)}")
-    return ours(*args, **given)
+        if theirs in names.ours:
+            given[names.ours[theirs]] = value
+        elif _changes(theirs, value):
+            raise TypeError(f"`{name}` of a tensor does not take `{theirs}={value!r:.80}`; {_remedy(theirs)}")
+    return FUNCTIONS[function](*args, **given)
+
+
+_UNSUPPORTED = (
+    "{name} has no derivative rule and does not work on tensors; compose it from functions of `autograd`, "
+    "or pass `x.detach().numpy()` if no gradient is meant to flow through it"
+)
 
 
 def _remedy(name: str) -> str:
@@ -214,18 +229,16 @@ def ufunc_call(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
 
     **Errors:** `TypeError` for a ufunc, a method or an argument that tensors do not support.
     """
-    name = f"`np.{ufunc.__name__}`" if method == "__call__" else f"`np.{ufunc.__name__}.{method}`"
+    module = "np" if getattr(np, ufunc.__name__, None) is ufunc else "scipy.special"
+    name = f"`{module}.{ufunc.__name__}`" if method == "__call__" else f"`{module}.{ufunc.__name__}.{method}`"
     if method == "at" or kwargs.get("out") is not None:
         raise TypeError(
             f"{name} would write a tensor into an array, which cuts its gradient; assign the result instead: "
             "`a = a + t` for `a += t`"
         )
     if ufunc not in UFUNCS or (method in ("reduce", "accumulate") and ufunc not in REDUCTIONS):
-        raise TypeError(
-            f"{name} has no derivative rule and does not work on tensors; compose it from the functions of "
-            "`autograd`, or pass `x.detach().numpy()` if no gradient is meant to flow through it"
-        )
-    options = {key: value for key, value in kwargs.items() if key not in NEUTRAL or value is not NEUTRAL[key]}
+        raise TypeError(_UNSUPPORTED.format(name=name))
+    options = {key: value for key, value in kwargs.items() if _changes(key, value)}
     if method == "reduce" and options.keys() <= {"axis", "keepdims"}:
         # A ufunc reduces the first axis unless said, and a function all of them.
         axis = inputs[1] if len(inputs) > 1 else options.get("axis", 0)

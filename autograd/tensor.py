@@ -10,6 +10,7 @@ import numpy as np
 from . import ops
 from .errors import explained
 from .formatting import text_of
+from .functions.arguments import as_array
 from .operators import Operators
 from .primitive import PLAIN, Aval, Primitive, Shape
 from .protocols import Protocols, check_assignment, check_escape
@@ -130,7 +131,7 @@ class Tensor(Operators, Protocols):
                 if node is None and x.ndim == 0:
                     x = x[()]
             elif type(x) not in PLAIN:
-                x = np.asarray(x)
+                return self.bind(primitive, (_operand(primitive, x), y), params)
             if isinstance(y, Tensor):
                 node = y.node
                 if y.requires_grad:
@@ -139,12 +140,12 @@ class Tensor(Operators, Protocols):
                 if node is None and y.ndim == 0:
                     y = y[()]
             elif type(y) not in PLAIN:
-                y = np.asarray(y)
+                return self.bind(primitive, (inputs[0], _operand(primitive, y)), params)
             values: tuple[Any, ...] = (x, y)
             parents: tuple[Any, ...] = (x_parent, y_parent)
             requires_grad = x_parent is not None or y_parent is not None
         else:
-            values, parents, requires_grad = _taken_apart(inputs, tape)
+            values, parents, requires_grad = _taken_apart(primitive, inputs, tape)
         try:
             if tape is not None:
                 out = evaluate(primitive, values, params)
@@ -329,12 +330,31 @@ class Tensor(Operators, Protocols):
     __hash__ = object.__hash__
 
 
-def _taken_apart(inputs: tuple[Any, ...], tape: Tape | None) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
+def _operand(primitive: Primitive, x: Any) -> Any:
+    """An input of another type as a tensor or an array; a list may hold tensors.
+
+    **Errors:** `TypeError` for what holds no numbers.
+    """
+    x = as_array(x)
+    if isinstance(x, Tensor):
+        return x
+    if x.dtype.kind not in "biufc":
+        raise TypeError(
+            f"`{primitive}` needs tensors, arrays or numbers, got elements of {x.dtype}: {x!r:.100}"
+        )
+    return np.asarray(x)
+
+
+def _taken_apart(
+    primitive: Primitive, inputs: tuple[Any, ...], tape: Tape | None
+) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
     """The values of an operation's inputs, their parents, and whether one of them requires a gradient."""
     values: list[Any] = []
     parents: list[Any] = []
     requires_grad = False
     for x in inputs:
+        if not isinstance(x, Tensor) and type(x) not in PLAIN:
+            x = _operand(primitive, x)
         if isinstance(x, Tensor):
             node, data = x.node, x.data
             if x.requires_grad:
@@ -345,7 +365,7 @@ def _taken_apart(inputs: tuple[Any, ...], tape: Tape | None) -> tuple[tuple[Any,
             # NumPy computes ten times faster with its scalars than with arrays without axes.
             values.append(data[()] if node is None and tape is None and data.ndim == 0 else data)
         else:
-            values.append(x if type(x) in PLAIN else np.asarray(x))
+            values.append(x)
             parents.append(None)
     return tuple(values), tuple(parents), requires_grad
 

@@ -325,7 +325,7 @@ class _Lowering:
         """The first nest over that shape from step `level` on with room, or a new one at the end."""
         nests = self.nests.setdefault(shape, [])
         for number in nests[bisect_left(nests, level) :]:
-            if shape == () or len(self.groups[number].entries) < LONGEST_NEST:
+            if len(self.groups[number].entries) < LONGEST_NEST:
                 return number
         self.groups.append(_Group(shape))
         nests.append(len(self.groups) - 1)

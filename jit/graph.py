@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.primitive import Aval, Primitive
+from autograd.primitive import Aval, Primitive, dtype_name
 
 _next_number = count().__next__
 
@@ -97,7 +97,7 @@ class Graph(NamedTuple):
 
 
 def _brief(value: Any) -> str:
-    return value.name if isinstance(value, np.dtype) else str(value).replace(" ", "")
+    return dtype_name(value) if isinstance(value, np.dtype) else str(value).replace(" ", "")
 
 
 class _Names(dict[Any, str]):
@@ -105,7 +105,7 @@ class _Names(dict[Any, str]):
 
     def __missing__(self, atom: Atom) -> str:
         if isinstance(atom, Literal):
-            return f"{atom}:{atom.aval.dtype.name}"
+            return f"{atom}:{dtype_name(atom.aval.dtype)}"
         number, name = len(self), ""
         while True:
             number, digit = divmod(number, 26)

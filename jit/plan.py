@@ -8,13 +8,20 @@ from typing import NamedTuple
 from .fuse import Buffer, Call, Fill, Gather, Nest, Program, Reduce, Scatter, Step, Store, View
 
 ALIGNMENT = 64
+# A scalar program longer than this is compiled in pieces; a piece shorter than that is not worth a call.
+LONG = 1500
+SHORT = 50
 
 
 class Plan(NamedTuple):
-    """The byte offset of each work buffer, by its number, and the size of the workspace in bytes."""
+    """The byte offset of each work buffer, by its number, and the size of the workspace in bytes.
+
+    `state` is where the scalars of a long program lie between its pieces, `None` for a short one.
+    """
 
     offsets: dict[int, int]
     size: int
+    state: int | None
 
 
 def plan(program: Program) -> Plan:
@@ -28,10 +35,15 @@ def plan(program: Program) -> Plan:
         if buffer.kind == "work":
             first = lives.get(buffer.number, (buffer, i, i))[1]
             lives[buffer.number] = (buffer, first, i)
-    return _first_fit(sorted(lives.values(), key=lambda life: life[1]))
+    offsets, total = _first_fit(sorted(lives.values(), key=lambda life: life[1]))
+    scalars = [step.entries for step in program.steps if isinstance(step, Nest) and step.shape == ()]
+    if sum(map(len, scalars)) <= LONG:
+        return Plan(offsets, total, None)
+    read = {operand.atom for entries in scalars for entry in entries for operand in entry.operands}
+    return Plan(offsets, total + 8 * (len(read) + len(program.outputs) + len(program.guards)), total)
 
 
-def _first_fit(lives: list[tuple[Buffer, int, int]]) -> Plan:
+def _first_fit(lives: list[tuple[Buffer, int, int]]) -> tuple[dict[int, int], int]:
     offsets: dict[int, int] = {}
     taken: list[tuple[int, int, int]] = []
     total = 0
@@ -46,7 +58,7 @@ def _first_fit(lives: list[tuple[Buffer, int, int]]) -> Plan:
         offsets[buffer.number] = offset
         taken.append((offset, offset + size, last))
         total = max(total, offset + size)
-    return Plan(offsets, total)
+    return offsets, total
 
 
 def views(step: Step) -> Iterator[View]:

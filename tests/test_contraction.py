@@ -194,6 +194,12 @@ def test_a_chain_is_multiplied_in_a_cheap_order():
     assert plan_of("ij,jk,kl->il", shapes) is plan
 
 
+@pytest.mark.parametrize("optimize", [True, False, "optimal", ["einsum_path", (0, 2), (0, 1)]], ids=str)
+def test_the_order_of_a_chain_may_be_given(optimize):
+    xs = arrays((2, 3), (3, 4), (4, 2))
+    agrees(lambda *xs: F.einsum("ij,jk,kl->il", *xs, optimize=optimize), lambda x, y, z: x @ y @ z, *xs)
+
+
 ERRORS = [
     (
         lambda x: F.einsum("ij,jk", x),

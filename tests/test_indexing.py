@@ -105,7 +105,7 @@ def keys(draw, shape):
     return tuple(items)
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(st.data())
 def test_random_keys(data):
     shape = tuple(data.draw(st.lists(st.integers(0, 4), max_size=4)))

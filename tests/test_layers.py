@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom up. What one pattern matches is one layer: inside it only cycles are forbidden.
 ORDER = (
+    "autograd.weak",
     "autograd.primitive",
     "autograd.tape",
     "autograd.errors",

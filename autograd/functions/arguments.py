@@ -15,7 +15,7 @@ from ..primitive import Shape, Traced
 Axis = int | Sequence[int] | None
 
 # Tuples, for `isinstance` makes an object of `A | B` at each call.
-ARRAYS = (Traced, np.ndarray)
+ARRAYS: Any = (Traced, np.ndarray)
 SEQUENCES = (tuple, list)
 
 # NumPy's limit on the number of axes is 64.
@@ -59,8 +59,13 @@ def axis_of(name: str, axis: Any, ndim: int) -> int:
     i = axis if type(axis) is int else operator.index(axis)
     if -ndim <= i < ndim:
         return i + ndim if i < 0 else i
-    allowed = f"between {-ndim} and {ndim - 1}" if ndim else "left out, for a single number has none"
-    raise np.exceptions.AxisError(f"`{name}` needs an axis {allowed} for an array of rank {ndim}, got {axis}")
+    if not ndim:
+        raise np.exceptions.AxisError(
+            f"`{name}` needs an array that has axes, got a single number, of rank 0, and axis {axis}"
+        )
+    raise np.exceptions.AxisError(
+        f"`{name}` needs an axis between {-ndim} and {ndim - 1} for an array of rank {ndim}, got {axis}"
+    )
 
 
 def axes_of(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:

@@ -22,15 +22,14 @@ from .arguments import ALL_AXES, as_array
 Program = tuple[tuple[Primitive, dict[str, Any]], ...]
 
 
-def einsum(subscripts: Any, *operands: Any) -> Any:
+def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Any:
     """The sum of products that Einstein's notation says.
 
     **Arguments:** `subscripts`, the labels of the axes of each operand, and after `->` those of the result,
     as in `"ij,jk->ik"`; without `->` the result has the labels that stand once, in alphabetical order; `...`
     stands for axes that broadcast; `operands`, the arrays. NumPy's other form, in which each operand is
-    followed by a list of integers, is understood too.
-
-    **Returns:** an array. More than two operands are multiplied in pairs, in a cheap order.
+    followed by a list of integers, is understood too; `optimize` as in `np.einsum_path`: the order in which
+    pairs of more than two operands are multiplied, a cheap one unless said.
 
     **Errors:** `ValueError` for subscripts that are not well formed, or that do not fit the shapes.
 
@@ -44,7 +43,8 @@ def einsum(subscripts: Any, *operands: Any) -> Any:
     if not isinstance(subscripts, str):
         subscripts, operands = _from_lists((subscripts, *operands))
     values = [as_array(x) for x in operands]
-    return run(plan_of(subscripts, tuple([x.shape for x in values])), values)
+    order = tuple(optimize) if isinstance(optimize, list) else optimize
+    return run(plan_of(subscripts, tuple([x.shape for x in values]), order), values)
 
 
 def _from_lists(arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
@@ -199,7 +199,7 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def plan_of(subscripts: str, shapes: tuple[Shape, ...]) -> Plan:
+def plan_of(subscripts: str, shapes: tuple[Shape, ...], optimize: Any = True) -> Plan:
     """The plan for operands of these shapes."""
     inputs, output = _labels_of(subscripts, shapes)
     sizes = _sizes_of(subscripts, inputs, shapes)
@@ -215,7 +215,7 @@ def plan_of(subscripts: str, shapes: tuple[Shape, ...]) -> Plan:
         return Plan((terms[0].take_program(),), ())
     first = tuple([term.take_program() for term in terms])
     steps = []
-    for i, j in _pairs(terms, output):
+    for i, j in _pairs(terms, output, optimize):
         x, y = terms[i], terms[j]
         terms = [term for k, term in enumerate(terms) if k not in (i, j)]
         needed = output + "".join([term.labels for term in terms])
@@ -232,14 +232,16 @@ def _check_diagonals(subscripts: str, term: _Term, shapes: tuple[Shape, ...]) ->
             raise _mistake(subscripts, shapes, f"one length for the label {label}, which one operand repeats")
 
 
-def _pairs(terms: list[_Term], output: str) -> list[tuple[int, int]]:
+def _pairs(terms: list[_Term], output: str, optimize: Any) -> list[tuple[int, int]]:
     """The places of the terms to multiply, one pair after the other; each product then stands last."""
     if len(terms) == 2:
         return [(0, 1)]
     # The path depends on the shapes alone, so arrays without memory of their own stand for the operands.
     stand_ins = [np.broadcast_to(0.0, term.shape) for term in terms]
     text = ",".join([term.labels for term in terms]) + "->" + output
-    path = np.einsum_path(text, *stand_ins, optimize="greedy")[0][1:]
+    if isinstance(optimize, tuple) and "einsum_path" in optimize:
+        optimize = list(optimize)
+    path = np.einsum_path(text, *stand_ins, optimize=optimize)[0][1:]
     pairs = []
     count = len(terms)
     for places in path:

@@ -47,7 +47,7 @@ def interface(nest: Nest) -> Interface:
                     scalars[operand.atom] = operand.atom
             elif operand.place is not None:
                 buffers[operand.place.buffer.number] = None
-        for view in _touched(entry):
+        for view in touched(entry):
             buffers[view.buffer.number] = None
         if isinstance(entry, Reduce) and entry.target is None:
             results.append(entry.equation.out)
@@ -59,7 +59,7 @@ def by_value(operand: Operand) -> bool:
     return isinstance(operand.place, Scalar) or (operand.place is not None and operand.atom.aval.size == 1)
 
 
-def _touched(entry: Entry) -> Iterator[View]:
+def touched(entry: Entry) -> Iterator[View]:
     """The views that an entry reads or writes beside its operands."""
     if isinstance(entry, Gather):
         yield entry.source
@@ -86,16 +86,27 @@ def function(module: ir.Module, name: str, nest: Nest, status: bool) -> tuple[ir
 
 
 def scalars(
-    builder: ir.IRBuilder, nest: Nest, values: dict[Atom, ir.Value], base: Base, status: ir.Value | None
+    builder: ir.IRBuilder,
+    nest: Nest,
+    values: dict[Atom, ir.Value],
+    base: Base,
+    status: ir.Value | None,
+    keep: Callable[[Var], None] | None = None,
 ) -> None:
-    """Emits the entries of a nest of shape () in place; `values` are the scalars before and after it."""
+    """Emits the entries of a nest of shape () in place.
+
+    **Arguments:** `values`, the scalars before and after it; `base`, which gives the address of a buffer; `status`, where
+    an index out of range is noted; `keep`, called with each new scalar.
+    """
     emitter = _Emitter(builder, nest, Interface((), (), ()), [], False)
     emitter.scalars = emitter.values = values
     emitter.status = status
     for entry in nest.entries:
-        for view in _touched(entry):
+        for view in touched(entry):
             emitter.bases[view.buffer.number] = base(view.buffer)
         emitter.entry(entry)
+        if keep is not None and not isinstance(entry, Store | Scatter):
+            keep(entry.equation.out)
 
 
 class _Emitter:
@@ -211,7 +222,7 @@ class _Emitter:
                 source = entry.operands[0].atom.aval.dtype
                 self.values[out] = cast(self.builder, operands[0], source, out.aval.dtype)
             else:
-                self.values[out] = scalar.compute(self.builder, entry.equation, operands)
+                self.values[out] = scalar.compute(self.builder, entry.equation, operands, bool(self.axes))
 
     def reduce(self, entry: Reduce, accumulator: Any, depth: int) -> Any:
         x = self.value(entry.operands[0])
@@ -274,7 +285,7 @@ class _Emitter:
         atom = operand.atom
         if not isinstance(atom, Var):
             return constant(atom.value, atom.aval.dtype)
-        if atom in self.scalars and by_value(operand):
+        if by_value(operand):
             return self.scalars[atom]
         if operand.place is None:
             return self.values[atom]
@@ -320,7 +331,7 @@ def merged_axes(nest: Nest) -> list[tuple[int, ...]]:
     views = [
         x.place for entry in nest.entries for x in entry.operands if isinstance(x.place, View) and not by_value(x)
     ]
-    views += [view for entry in nest.entries for view in _touched(entry)]
+    views += [view for entry in nest.entries for view in touched(entry)]
     groups = [(axes[0],)]
     for i in axes[1:]:
         last = groups[-1][-1]

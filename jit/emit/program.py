@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
 
 from ..fuse import Buffer, Call, Fill, Gather, Nest, Operand, Program, Scatter, View
-from ..graph import Atom, Literal
-from ..plan import Plan
+from ..graph import Literal
+from ..plan import SHORT, Plan
 from .blas import alloca
 from .calls import CALLS
 from .loops import loop
 from .nest import by_value, function, scalars
+from .outline import Registers, piece, uses
 from .types import INDEX, constant, element, index, load, memory_type, store
 
 
@@ -32,7 +34,7 @@ def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory:
     **Returns:** the status (0 where all went well, otherwise the number of the first guard that failed, or
     `OUT_OF_RANGE`), and the outputs of shape () as values.
     """
-    body = _Body(builder, name, plan, memory)
+    body = _Body(builder, name, program, plan, memory)
     for step in program.steps:
         body.step(step)
     status = body.checked([body.scalar(guard) for guard in program.guards])
@@ -40,9 +42,11 @@ def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory:
 
 
 class _Body:
-    def __init__(self, builder: ir.IRBuilder, name: str, plan: Plan, memory: Memory) -> None:
+    def __init__(self, builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory: Memory) -> None:
         self.builder, self.name, self.plan, self.memory = builder, name, plan, memory
-        self.values: dict[Atom, ir.Value] = {}
+        state = None if plan.state is None else self.at(plan.state)
+        self.values = Registers(builder, state, {})
+        self.uses = uses(program) if plan.state is not None else Counter()
         self.status: ir.Value | None = None
         self.count = 0
 
@@ -53,7 +57,10 @@ class _Body:
             CALLS[step.equation.primitive](self.builder, step, self.base)
         elif step.shape == ():
             self.read(step)
-            scalars(self.builder, step, self.values, self.base, self.status_of(step))
+            if self.plan.state is None or len(step.entries) < SHORT:
+                scalars(self.builder, step, self.values, self.base, self.status_of(step))
+            else:
+                piece(self.values, self.next_name(), step, self.uses, self.base, self.noted())
         elif step.entries:
             self.nest(step)
 
@@ -61,8 +68,7 @@ class _Body:
         b = self.builder
         status = self.status_of(nest)
         self.read(nest)
-        made, needed = function(b.module, f"{self.name}_nest{self.count}", nest, status is not None)
-        self.count += 1
+        made, needed = function(b.module, self.next_name(), nest, status is not None)
         slots = [alloca(b, memory_type(x.aval.dtype)) for x in needed.results]
         arguments = [self.bases[number] for number in needed.buffers]
         arguments += [self.values[x] for x in needed.scalars]
@@ -89,18 +95,26 @@ class _Body:
         atom = operand.atom
         if isinstance(atom, Literal):
             return constant(atom.value, atom.aval.dtype)
-        if atom not in self.values:
+        if not self.values.has(atom):
             view = operand.place
             assert isinstance(view, View)
             pointer = element(self.builder, self.base(view.buffer), index(view.offset), view.buffer.dtype)
             self.values[atom] = load(self.builder, pointer, view.buffer.dtype)
         return self.values[atom]
 
+    def next_name(self) -> str:
+        """A name for the next function of this kernel."""
+        self.count += 1
+        return f"{self.name}_{self.count}"
+
+    def at(self, offset: int) -> ir.Value:
+        """An address in the workspace."""
+        return self.builder.gep(self.memory.work, [index(offset)], inbounds=True, source_etype=ir.IntType(8))
+
     def base(self, buffer: Buffer) -> ir.Value:
         """The address of a buffer."""
         if buffer.kind == "work":
-            start = index(self.plan.offsets[buffer.number])
-            return self.builder.gep(self.memory.work, [start], inbounds=True, source_etype=ir.IntType(8))
+            return self.at(self.plan.offsets[buffer.number])
         lists = {"input": self.memory.inputs, "capture": self.memory.captures, "output": self.memory.outputs}
         return lists[buffer.kind][buffer.index]
 
@@ -125,6 +139,10 @@ class _Body:
         """Where a nest that indexes by values says that one was out of range."""
         if not any(isinstance(entry, Gather | Scatter) for entry in nest.entries):
             return None
+        return self.noted()
+
+    def noted(self) -> ir.Value:
+        """Where an index out of range is noted."""
         if self.status is None:
             self.status = alloca(self.builder, INDEX)
             with self.builder.goto_entry_block():

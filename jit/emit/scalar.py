@@ -23,8 +23,11 @@ DType = np.dtype[Any]
 _BOOL = np.dtype(bool)
 
 
-def compute(builder: ir.IRBuilder, equation: Equation, operands: list[ir.Value]) -> ir.Value:
-    """One element of an elementwise equation, from elements in the dtypes of its inputs."""
+def compute(builder: ir.IRBuilder, equation: Equation, operands: list[ir.Value], in_loop: bool) -> ir.Value:
+    """One element of an elementwise equation, from elements in the dtypes of its inputs.
+
+    In a loop a transcendental function is inlined arithmetic, which vectorises; by itself a call of the C library.
+    """
     primitive, inputs, _, out = equation
     dtypes = [x.aval.dtype for x in inputs]
     if primitive in PREDICATES:
@@ -37,7 +40,8 @@ def compute(builder: ir.IRBuilder, equation: Equation, operands: list[ir.Value])
     if primitive is ops.where:
         targets[0] = _BOOL
     values = [cast(builder, x, s, t) for x, s, t in zip(operands, dtypes, targets, strict=True)]
-    return SCALAR[primitive](builder, target, *values)
+    inlined = VECMATH.get(primitive.name) if in_loop and target.kind == "f" else None
+    return SCALAR[primitive](builder, target, *values) if inlined is None else inlined(builder, *values)
 
 
 def _arithmetic(real: str, whole: str) -> Row:
@@ -68,15 +72,11 @@ def _by_intrinsic(name: str) -> Row:
     return row
 
 
-def _vector_or_libm(name: str, symbol: str) -> Row:
-    """The inlined form, which vectorises, where there is one; otherwise the call of the C library."""
-    inlined = VECMATH.get(name)
+def _libm(symbol: str) -> Row:
+    """A call of the C library."""
 
     def row(b: ir.IRBuilder, dtype: DType, *operands: ir.Value) -> ir.Value:
-        if inlined is not None:
-            return inlined(b, *operands)
-        suffix = "f" if dtype.itemsize == 4 else ""
-        return external(b, symbol + suffix, operands[0].type, list(operands))
+        return external(b, symbol + ("f" if dtype.itemsize == 4 else ""), operands[0].type, list(operands))
 
     return row
 
@@ -175,7 +175,7 @@ def _floor_divide_real(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) 
 
 def _pow(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
     if dtype.kind == "f":
-        return _vector_or_libm("pow", "pow")(b, dtype, x, y)
+        return _libm("pow")(b, dtype, x, y)
     return _whole_power(b, dtype, x, y)
 
 
@@ -222,33 +222,22 @@ def _clip(b: ir.IRBuilder, dtype: DType, x: ir.Value, low: ir.Value, high: ir.Va
     return minimum(b, dtype, maximum(b, dtype, x, low), high)
 
 
-def _function(name: str, symbol: str, b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
-    return _vector_or_libm(name, symbol)(b, dtype, x)
-
-
 def _sigmoid(b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
-    inlined = VECMATH.get("sigmoid")
-    if inlined is not None:
-        return inlined(b, x)
     one = constant(1, dtype)
-    return b.fdiv(one, b.fadd(one, _function("exp", "exp", b, dtype, b.fneg(x))))
+    return b.fdiv(one, b.fadd(one, _libm("exp")(b, dtype, b.fneg(x))))
 
 
 def _logaddexp(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
-    inlined = VECMATH.get("logaddexp")
-    if inlined is not None:
-        return inlined(b, x, y)
     distance = b.fneg(intrinsic(b, "llvm.fabs", b.fsub(x, y)))
     # Equal infinities have no distance, and the result is their own.
     equal = b.fcmp_ordered("==", x, y)
     distance = b.select(equal, constant(0, dtype), distance)
-    tail = _function("log1p", "log1p", b, dtype, _function("exp", "exp", b, dtype, distance))
+    tail = _libm("log1p")(b, dtype, _libm("exp")(b, dtype, distance))
     return b.fadd(maximum(b, dtype, x, y), tail)
 
 
 def _softplus(b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
-    inlined = VECMATH.get("softplus")
-    return _logaddexp(b, dtype, x, constant(0, dtype)) if inlined is None else inlined(b, x)
+    return _logaddexp(b, dtype, x, constant(0, dtype))
 
 
 def _isnan(b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
@@ -279,27 +268,27 @@ SCALAR: dict[Primitive, Row] = {
     ops.square:        _square,
     ops.sqrt:          _by_intrinsic("llvm.sqrt"),
     ops.reciprocal:    _reciprocal,
-    ops.exp:           _vector_or_libm("exp", "exp"),
-    ops.exp2:          _vector_or_libm("exp2", "exp2"),
-    ops.expm1:         _vector_or_libm("expm1", "expm1"),
-    ops.log:           _vector_or_libm("log", "log"),
-    ops.log2:          _vector_or_libm("log2", "log2"),
-    ops.log10:         _vector_or_libm("log10", "log10"),
-    ops.log1p:         _vector_or_libm("log1p", "log1p"),
-    ops.sin:           _vector_or_libm("sin", "sin"),
-    ops.cos:           _vector_or_libm("cos", "cos"),
-    ops.tan:           _vector_or_libm("tan", "tan"),
-    ops.arcsin:        _vector_or_libm("arcsin", "asin"),
-    ops.arccos:        _vector_or_libm("arccos", "acos"),
-    ops.arctan:        _vector_or_libm("arctan", "atan"),
-    ops.sinh:          _vector_or_libm("sinh", "sinh"),
-    ops.cosh:          _vector_or_libm("cosh", "cosh"),
-    ops.tanh:          _vector_or_libm("tanh", "tanh"),
-    ops.arcsinh:       _vector_or_libm("arcsinh", "asinh"),
-    ops.arccosh:       _vector_or_libm("arccosh", "acosh"),
-    ops.arctanh:       _vector_or_libm("arctanh", "atanh"),
-    ops.erf:           _vector_or_libm("erf", "erf"),
-    ops.erfc:          _vector_or_libm("erfc", "erfc"),
+    ops.exp:           _libm("exp"),
+    ops.exp2:          _libm("exp2"),
+    ops.expm1:         _libm("expm1"),
+    ops.log:           _libm("log"),
+    ops.log2:          _libm("log2"),
+    ops.log10:         _libm("log10"),
+    ops.log1p:         _libm("log1p"),
+    ops.sin:           _libm("sin"),
+    ops.cos:           _libm("cos"),
+    ops.tan:           _libm("tan"),
+    ops.arcsin:        _libm("asin"),
+    ops.arccos:        _libm("acos"),
+    ops.arctan:        _libm("atan"),
+    ops.sinh:          _libm("sinh"),
+    ops.cosh:          _libm("cosh"),
+    ops.tanh:          _libm("tanh"),
+    ops.arcsinh:       _libm("asinh"),
+    ops.arccosh:       _libm("acosh"),
+    ops.arctanh:       _libm("atanh"),
+    ops.erf:           _libm("erf"),
+    ops.erfc:          _libm("erfc"),
     ops.sigmoid:       _sigmoid,
     ops.softplus:      _softplus,
     ops.relu:          _relu,
@@ -316,8 +305,8 @@ SCALAR: dict[Primitive, Row] = {
     ops.floor_divide:  _floor_divide,
     ops.mod:           _mod,
     ops.pow:           _pow,
-    ops.arctan2:       _vector_or_libm("arctan2", "atan2"),
-    ops.hypot:         _vector_or_libm("hypot", "hypot"),
+    ops.arctan2:       _libm("atan2"),
+    ops.hypot:         _libm("hypot"),
     ops.logaddexp:     _logaddexp,
     ops.maximum:       maximum,
     ops.minimum:       minimum,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ CONTRACT = ("contract",)
 _FLOATS: dict[str, ir.Type] = {"float64": ir.DoubleType(), "float32": ir.FloatType()}
 
 
+@cache
 def scalar_type(dtype: np.dtype[Any]) -> ir.Type:
     """The type of a value of that dtype in a register.
 

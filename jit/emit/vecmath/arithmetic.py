@@ -34,8 +34,9 @@ def target_fuses() -> bool:
     """
     if not llvm.get_process_triple().startswith(("x86", "i386", "i686", "amd64")):
         return True  # AArch64 and POWER always have it
-    if config.CPU_FEATURES is not None:
-        return "+fma" in config.CPU_FEATURES.split(",")
+    features = config.CPU_FEATURES  # type: ignore[attr-defined] # what NUMBA_CPU_FEATURES says
+    if features is not None:
+        return "+fma" in features.split(",")
     return bool(llvm.get_host_cpu_features().get("fma", False))
 
 
@@ -123,9 +124,7 @@ def at_least(builder: ir.IRBuilder, x: ir.Value, bound: float) -> ir.Value:
     return builder.select(builder.fcmp_ordered(">", limit, x), limit, x)
 
 
-def nearest(
-    builder: ir.IRBuilder, x: ir.Value, factor: float, offset: int = 0
-) -> tuple[ir.Value, ir.Value]:
+def nearest(builder: ir.IRBuilder, x: ir.Value, factor: float, offset: int = 0) -> tuple[ir.Value, ir.Value]:
     """n = x*factor rounded to an integer, and a word whose lowest bits are n + offset.
 
     Adding 1.5 * 2**fraction leaves an integer in the lowest bits of the significand; AVX2 has no
@@ -163,12 +162,19 @@ def two_product(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> tuple[ir.Val
     return product, builder.fadd(error, builder.fmul(x_low, y_low))
 
 
+def less_product(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
+    """x - y*z, accurate where the product is close to x."""
+    if FUSES:
+        return builder.fma(builder.fneg(y), z, x)
+    product, error = two_product(builder, y, z)
+    return builder.fsub(builder.fsub(x, product), error)
+
+
 def quotient(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, y_low: ir.Value) -> ir.Value:
     """x / (y + y_low), where y_low is the rounding error of y: the remainder refines x * (1/y)."""
     inverse = builder.fdiv(constant(x.type, 1), y)
     estimate = builder.fmul(x, inverse)
-    negative = builder.fneg(estimate)
-    remainder = fused(builder, negative, y_low, fused(builder, negative, y, x))
+    remainder = less_product(builder, less_product(builder, x, estimate, y), estimate, y_low)
     return fused(builder, remainder, inverse, estimate)
 
 

@@ -7,12 +7,15 @@ from .arithmetic import (
     constant,
     format_of,
     fused,
+    less_product,
     magnitude,
     nearest,
     polynomial,
+    quick_two_sum,
+    two_product,
     with_sign_of,
 )
-from .exponential import LOG2_E, less_multiple_of_log_2, past_first_order, power_of_two
+from .exponential import LOG2_E, less_multiple_of_log_2, past_first_order, power_of_two, scale
 
 # erf(x)/x - 1 for |x| <= 1 as a polynomial in x**2, minimax relative to erf(x): 2**-55 and 2**-29.
 ERF = {
@@ -56,8 +59,48 @@ LOG_ERFC = {
     ),
     32: (0.12848012, 0.6358313, 0.10511633, -0.022798583, 0.0031869838, -0.00021064744),
 }
+# (1 + 2*x) * exp(x**2) * erfc(x) for 3/4 <= x <= 27.5 (float32: 10.6) as a polynomial in (x - 3) / (x + 3),
+# minimax relative: 2**-56 and 2**-28; the constant in two parts.
+ERFCX_CONSTANT = {64: (1.2530080582697296, 4.5344682212681693e-17), 32: (1.253008, 4.9481496e-08)}
+ERFCX = {
+    64: (
+        -0.13562110612458153,
+        -0.04756229435345115,
+        0.1296451587028147,
+        -0.11927366341529268,
+        0.06830802734157775,
+        -0.0237705149183345,
+        0.002529391864866432,
+        0.0018886903369371433,
+        -0.0007798328123077874,
+        -0.00010515940304711497,
+        0.00012510286759077443,
+        4.9460118678935305e-06,
+        -2.011428112014139e-05,
+        -7.144496274177596e-07,
+        3.50328849574359e-06,
+        3.0857178095405944e-07,
+        -6.509163542553789e-07,
+        -6.679154485071126e-08,
+        1.0859074591351119e-07,
+        -1.126257080289623e-08,
+    ),
+    32: (
+        -0.13562109,
+        -0.04756218,
+        0.12964448,
+        -0.11927651,
+        0.068317585,
+        -0.023746394,
+        0.002474786,
+        0.0018044504,
+        -0.0006448125,
+    ),
+}
 # Beyond this erf(x) rounds to 1.
 SATURATED = {64: 6.0, 32: 4.0}
+# Beyond this erfc(x) underflows to zero.
+VANISHED = {64: 27.5, 32: 10.6}
 
 
 def erf(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
@@ -74,3 +117,45 @@ def erf(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     far = fused(builder, builder.fneg(power), past_first_order(builder, r, r), distance)
     is_near = builder.fcmp_ordered("<", size, constant(x.type, 1))
     return builder.select(is_near, near, with_sign_of(builder, far, x))
+
+
+def erfc(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """1 - erf(x): from the series of erf up to 3/4, from there exp(-x**2) * (exp(x**2) * erfc(x)).
+
+    The second factor, made slowly varying by 1 + 2*x, is a polynomial of (x - 3) / (x + 3)
+    (Shepherd and Laframboise, Math. Comp. 36, 1981).
+    """
+    kind = format_of(x)
+    one, two = constant(x.type, 1), constant(x.type, 2)
+    rest = builder.fmul(x, polynomial(builder, builder.fmul(x, x), ERF[kind.width]))
+    near = builder.fsub(builder.fsub(one, x), rest)
+    size = magnitude(builder, x)
+    far = _erfc_far(builder, at_most(builder, size, VANISHED[kind.width]))
+    negative = builder.fcmp_ordered("<", x, constant(x.type, 0))
+    far = builder.select(negative, builder.fsub(two, far), far)
+    is_near = builder.fcmp_ordered("<", size, constant(x.type, 0.75))
+    return builder.select(is_near, near, far)
+
+
+def _erfc_far(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """erfc(x) for x >= 3/4."""
+    width = format_of(x).width
+    one, three = constant(x.type, 1), constant(x.type, 3)
+    t = builder.fdiv(builder.fsub(x, three), builder.fadd(x, three))
+    constant_high, constant_low = (constant(x.type, part) for part in ERFCX_CONSTANT[width])
+    rest = fused(builder, t, polynomial(builder, t, ERFCX[width]), constant_low)
+    p, p_low = quick_two_sum(builder, constant_high, rest)
+    # p / (1 + 2*x), as a sum of two numbers.
+    divisor, divisor_low = quick_two_sum(builder, builder.fadd(x, x), one)
+    inverse = builder.fdiv(one, divisor)
+    factor = builder.fmul(p, inverse)
+    remainder = less_product(builder, less_product(builder, p, factor, divisor), factor, divisor_low)
+    factor_low = builder.fmul(builder.fadd(remainder, p_low), inverse)
+    # exp(-x**2) with both parts of the square; its 1 is not added before the product.
+    square, square_low = two_product(builder, x, x)
+    exponent = builder.fneg(square)
+    n, bits = nearest(builder, exponent, LOG2_E, 2 * format_of(x).bias)
+    r, rounding = less_multiple_of_log_2(builder, exponent, n)
+    r, low = quick_two_sum(builder, r, builder.fsub(rounding, square_low))
+    rest = fused(builder, factor, past_first_order(builder, r, low), factor_low)
+    return scale(builder, builder.fadd(factor, fused(builder, factor, r, rest)), bits)

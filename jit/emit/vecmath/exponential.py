@@ -76,6 +76,7 @@ COSH = {
 
 # Below the first exp underflows to zero, above the second it overflows.
 EXP_RANGE = {64: (-746.0, 710.0), 32: (-104.0, 89.0)}
+EXP2_RANGE = {64: (-1076.0, 1025.0), 32: (-151.0, 129.0)}
 # Beyond this tanh(x) rounds to 1 and expm1(-x) to -1.
 SATURATED = {64: 38.0, 32: 18.0}
 # Above this cosh and sinh overflow.
@@ -88,6 +89,19 @@ def exp(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     x = at_most(builder, at_least(builder, x, low), high)
     n, bits = nearest(builder, x, LOG2_E, 2 * format_of(x).bias)
     r = less_multiple_of_log_2(builder, x, n)[0]
+    q = past_first_order(builder, r, r)
+    return scale(builder, builder.fadd(q, constant(x.type, 1)), bits)
+
+
+def exp2(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """2**x; exact where x is an integer."""
+    kind = format_of(x)
+    low, high = EXP2_RANGE[kind.width]
+    x = at_most(builder, at_least(builder, x, low), high)
+    n, bits = nearest(builder, x, 1.0, 2 * kind.bias)
+    part = builder.fsub(x, n)
+    unit, unit_low = (constant(x.type, value) for value in LOG_2[kind.width])
+    r = fused(builder, part, unit_low, builder.fmul(part, unit))
     q = past_first_order(builder, r, r)
     return scale(builder, builder.fadd(q, constant(x.type, 1)), bits)
 
@@ -176,9 +190,7 @@ def _expm1_scaled(builder: ir.IRBuilder, x: ir.Value, factor: float) -> ir.Value
     return builder.fadd(leading, rest)
 
 
-def less_multiple_of_log_2(
-    builder: ir.IRBuilder, x: ir.Value, n: ir.Value
-) -> tuple[ir.Value, ir.Value]:
+def less_multiple_of_log_2(builder: ir.IRBuilder, x: ir.Value, n: ir.Value) -> tuple[ir.Value, ir.Value]:
     """r = x - n*log(2) and its rounding error."""
     high, low = (constant(x.type, -part) for part in LOG_2[format_of(x).width])
     exact = fused(builder, n, high, x)

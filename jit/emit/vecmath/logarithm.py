@@ -26,8 +26,8 @@ from .arithmetic import (
 )
 from .exponential import LOG_2, exp
 
-# (2*atanh(s) - 2*s) / s**3 as a polynomial in s**2, for |s| <= (sqrt(2) - 1) / (sqrt(2) + 1), minimax relative
-# to 2*atanh(s): 2**-59 and 2**-30.
+# (2*atanh(s) - 2*s) / s**3 as a polynomial in s**2, for |s| <= (sqrt(2) - 1) / (sqrt(2) + 1), minimax
+# relative to 2*atanh(s): 2**-59 and 2**-30.
 ATANH = {
     64: (
         0.6666666666666735,
@@ -59,11 +59,11 @@ ATANH_THIRD = {
 }
 
 # 1/log(2), 1/log(10) and log10(2) in two parts, the first of log10(2) with trailing zeros.
-LOG2_E = {
+LOG2_OF_E = {
     64: (float.fromhex("0x1.71547652b82fep+0"), float.fromhex("0x1.777d0ffda0d24p-56")),
     32: (float.fromhex("0x1.715476p+0"), float.fromhex("0x1.4ae0cp-26")),
 }
-LOG10_E = {
+LOG10_OF_E = {
     64: (float.fromhex("0x1.bcb7b1526e50ep-2"), float.fromhex("0x1.95355baaafad3p-57")),
     32: (float.fromhex("0x1.bcb7b2p-2"), float.fromhex("-0x1.5b235ep-27")),
 }
@@ -92,13 +92,13 @@ def log(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
 
 def log2(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     """The logarithm to base 2; exact where the result is an integer."""
-    return _log_to_base(builder, x, (1.0, 0.0), LOG2_E[format_of(x).width])
+    return _log_to_base(builder, x, (1.0, 0.0), LOG2_OF_E[format_of(x).width])
 
 
 def log10(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     """The logarithm to base 10."""
     width = format_of(x).width
-    return _log_to_base(builder, x, LOG10_2[width], LOG10_E[width])
+    return _log_to_base(builder, x, LOG10_2[width], LOG10_OF_E[width])
 
 
 def log1p(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
@@ -143,9 +143,7 @@ def log_of_sum(
     return fused(builder, k, constant(high.type, ln2_high), y)
 
 
-def log_terms(
-    builder: ir.IRBuilder, f: ir.Value, addend: ir.Value
-) -> tuple[ir.Value, ir.Value]:
+def log_terms(builder: ir.IRBuilder, f: ir.Value, addend: ir.Value) -> tuple[ir.Value, ir.Value]:
     """f**2/2, and what is left of log(1 + f) after f - f**2/2, plus an addend."""
     return _terms(builder, f, ATANH[format_of(f).width], addend)
 

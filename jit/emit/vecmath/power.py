@@ -10,6 +10,7 @@ from .arithmetic import (
     constant,
     format_of,
     fused,
+    less_product,
     magnitude,
     nearest,
     polynomial,
@@ -21,8 +22,8 @@ from .exponential import EXP_RANGE, LOG2_E, LOG_2, less_multiple_of_log_2, past_
 from .logarithm import scaled_to_normal, split
 from .trigonometric import negate_if, sign_bit
 
-# (2*atanh(s) - 2*s - 2/3*s**3) / s**5 as a polynomial in s**2 for |s| <= (sqrt(2) - 1) / (sqrt(2) + 1), minimax
-# relative to 2*atanh(s): 2**-66 and 2**-37.
+# (2*atanh(s) - 2*s - 2/3*s**3) / s**5 as a polynomial in s**2, for |s| <= (sqrt(2) - 1) / (sqrt(2) + 1),
+# minimax relative to 2*atanh(s): 2**-66 and 2**-37.
 ATANH = {
     64: (
         0.40000000000002267,
@@ -44,8 +45,8 @@ TWO_THIRDS = {
 def pow(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     """x**y, with the special values of IEEE 754 (and of NumPy).
 
-    exp(y*log|x|), with the logarithm and the product as sums of two numbers: the exponential turns an absolute
-    error of its argument, which may be near 700, into a relative one (Tang 1990; Markstein, IA-64 and Elementary
+    exp(y*log|x|), with the logarithm and the product as sums of two numbers: the absolute error of an
+    exponent, which may be near 700, is the relative error of the power (Markstein, IA-64 and Elementary
     Functions, 2000).
     """
     kind = format_of(x)
@@ -66,9 +67,7 @@ def pow(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     return _signed(builder, x, y, size, result)
 
 
-def _signed(
-    builder: ir.IRBuilder, x: ir.Value, y: ir.Value, size: ir.Value, result: ir.Value
-) -> ir.Value:
+def _signed(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, size: ir.Value, result: ir.Value) -> ir.Value:
     """x**y from |x|**y: the sign, NaN for a root of a negative number, and what is 1 for any x or y."""
     one = constant(x.type, 1)
     infinity = constant(x.type, math.inf)
@@ -98,8 +97,7 @@ def _log(builder: ir.IRBuilder, x: ir.Value) -> tuple[ir.Value, ir.Value]:
     below, below_low = quick_two_sum(builder, two, f)
     inverse = builder.fdiv(constant(x.type, 1), below)
     s = builder.fmul(f, inverse)
-    negative = builder.fneg(s)
-    remainder = fused(builder, negative, below_low, fused(builder, negative, below, f))
+    remainder = less_product(builder, less_product(builder, f, s, below), s, below_low)
     s_low = builder.fmul(remainder, inverse)
     # s**2, and s**3.
     square, error = two_product(builder, s, s)

@@ -39,8 +39,8 @@ HALF_PI = {
     ),
 }
 
-# (sin(r) - r) / r**3 on |r| <= pi/2 (and what rounding of n adds) as a polynomial in r**2, minimax relative to
-# sin(r): 2**-59 and 2**-28.
+# (sin(r) - r) / r**3 on |r| <= pi/2 (and what rounding of n adds) as a polynomial in r**2, minimax relative
+# to sin(r): 2**-59 and 2**-28.
 SIN = {
     64: (
         -0.16666666666666666,
@@ -160,9 +160,7 @@ def negate_if(builder: ir.IRBuilder, x: ir.Value, sign: ir.Value) -> ir.Value:
     return as_float(builder, builder.xor(as_integer(builder, x), sign))
 
 
-def _within_reach(
-    builder: ir.IRBuilder, name: str, x: ir.Value, size: ir.Value, y: ir.Value
-) -> ir.Value:
+def _within_reach(builder: ir.IRBuilder, name: str, x: ir.Value, size: ir.Value, y: ir.Value) -> ir.Value:
     """y where the reduction above holds, and libm's value elsewhere."""
     before = builder.block
     far = builder.fcmp_ordered(">", size, constant(x.type, REDUCIBLE[format_of(x).width]))
@@ -178,8 +176,9 @@ def _within_reach(
 def _by_libm(module: ir.Module, name: str, kind: ir.Type) -> ir.Function:
     """libm's function, in a form that LLVM admits to a vector loop as conditional calls of single elements.
 
-    LLVM admits a conditional call if the function has a masked vector variant (VFABI). The variant named here is
-    64 wide, so that no target chooses it and each lane is tested, and called if it must be, alone.
+    LLVM admits a conditional call if the function has a masked vector variant, named by an attribute and
+    mangled as the vector function ABI says. The variant named here is 64 wide: no target chooses it, and so
+    each lane is tested, and called if it must be, alone.
     """
     symbol = f"vecmath.{name}.{kind.intrinsic_name}"
     if symbol in module.globals:
