@@ -200,9 +200,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = 
     return full(x.shape, fill_value, dtype or x.dtype, requires_grad)
 
 
-def arange(
-    start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, requires_grad: bool = False
-) -> Tensor:
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Numbers from `start`, or from 0 if that is the only one given, up to but without `stop`.
 
     **Arguments:** `start`, `stop` and `step`, numbers; `dtype`; `requires_grad`.

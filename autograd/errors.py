@@ -24,9 +24,7 @@ _BROADCAST = (
 )
 
 
-def explained(
-    primitive: Primitive, values: Sequence[Any], params: dict[str, Any], error: Exception
-) -> Exception:
+def explained(primitive: Primitive, values: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
     """The error of a NumPy call as one that names the op, the shapes and the remedy."""
     shapes = " and ".join(str(np.shape(x)) for x in values)
     dtypes = " and ".join(getattr(x, "dtype", np.dtype(type(x))).name for x in values)

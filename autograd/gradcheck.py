@@ -17,9 +17,7 @@ class GradcheckError(RuntimeError):
     """A gradient differs from what finite differences say."""
 
 
-def gradcheck(
-    f: Callable[..., Any], inputs: Any, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3
-) -> bool:
+def gradcheck(f: Callable[..., Any], inputs: Any, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3) -> bool:
     """Compares the gradient of `f` with central finite differences, element by element.
 
     **Arguments:** `f`, a function of tensors that returns a tensor or several; `inputs`, its argument or a
@@ -91,16 +89,12 @@ def gradgradcheck(
         wanted = [x for x in xs if x.requires_grad]
         ys = [y for y in _outputs(f, list(xs)) if y.requires_grad]
         found = grad(ys, wanted, gs, create_graph=True, allow_unused=True)
-        return tuple(
-            Tensor(np.zeros(x.shape)) if g is None else g for x, g in zip(wanted, found, strict=True)
-        )
+        return tuple(Tensor(np.zeros(x.shape)) if g is None else g for x, g in zip(wanted, found, strict=True))
 
     return gradcheck(gradient, (*arguments, *cotangents), eps, atol, rtol)
 
 
-def numerical_jacobians(
-    f: Callable[..., Any], arguments: Sequence[Tensor], i: int, eps: float
-) -> list[Array]:
+def numerical_jacobians(f: Callable[..., Any], arguments: Sequence[Tensor], i: int, eps: float) -> list[Array]:
     """For each output of `f` its Jacobian by argument `i`, `[out.size, x.size]`, by central differences."""
     columns: list[list[Array]] = []
     for position in range(arguments[i].size):
@@ -170,9 +164,7 @@ def _outputs(f: Callable[..., Any], xs: list[Tensor]) -> list[Tensor]:
     return outputs
 
 
-def _shifted(
-    f: Callable[..., Any], arguments: Sequence[Tensor], i: int, position: int, step: float
-) -> list[Array]:
+def _shifted(f: Callable[..., Any], arguments: Sequence[Tensor], i: int, position: int, step: float) -> list[Array]:
     """The outputs of `f`, flat, with one element of argument `i` moved by `step`."""
     xs = _fresh(arguments)
     xs[i].data.reshape(-1)[position] += step

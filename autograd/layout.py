@@ -96,9 +96,7 @@ def layout(sizes: Sequence[tuple[float, float]], edges: Sequence[Edge]) -> Layou
     centres = [(xs[v], (levels[v].top + levels[v].bottom) / 2) for v in range(net.nodes)]
     ports = zip(net.routes, *_ports(net, xs, widths), strict=True)
     paths = [_path(route, start, end, xs, levels) for route, start, end in ports]
-    rightmost = [x + width / 2 for x, width in zip(xs, widths, strict=True)] + [
-        x for path in paths for x, _ in path
-    ]
+    rightmost = [x + width / 2 for x, width in zip(xs, widths, strict=True)] + [x for path in paths for x, _ in path]
     height = max(level.bottom for level in levels) + MARGIN
     return Layout(net.layers[: net.nodes], centres, paths, max(rightmost) + MARGIN, height)
 
@@ -303,9 +301,7 @@ def _busier(above: list[int], below: list[int]) -> list[int]:
     return above if len(above) > len(below) else below
 
 
-def _settle(
-    row: list[int], offsets: list[float], near: Rows, pulls: dict[Edge, float], xs: list[float]
-) -> None:
+def _settle(row: list[int], offsets: list[float], near: Rows, pulls: dict[Edge, float], xs: list[float]) -> None:
     """Moves the vertices of a layer as near as order and widths allow to the mean of their neighbours."""
     goals, weights = [], []
     for v, offset in zip(row, offsets, strict=True):

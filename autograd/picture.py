@@ -105,9 +105,7 @@ class Picture:
         return f"Picture(boxes={len(self.boxes)}, edges={len(self.edges)})"
 
 
-def make_dot(
-    y: Tensor | list[Tensor] | tuple[Tensor, ...], params: Mapping[str, Tensor] | None = None
-) -> Picture:
+def make_dot(y: Tensor | list[Tensor] | tuple[Tensor, ...], params: Mapping[str, Tensor] | None = None) -> Picture:
     """The picture of the graph that made `y`, as PyTorchViz draws it.
 
     Grey boxes are operations, blue ones the leaves whose gradients `backward` computes, green ones the
@@ -157,9 +155,7 @@ def _checked_outputs(y: Any) -> list[Tensor]:
     """The outputs as a list, each once."""
     outputs = list(y) if isinstance(y, (list, tuple)) else [y]
     if not outputs:
-        raise ValueError(
-            "`make_dot` needs at least one tensor, got none; pass the result whose graph is meant"
-        )
+        raise ValueError("`make_dot` needs at least one tensor, got none; pass the result whose graph is meant")
     for output in outputs:
         if not isinstance(output, Tensor):
             raise TypeError(

@@ -90,9 +90,7 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> An
 
 def _where(condition: Any, *xs: Any) -> Any:
     if len(xs) != 2:
-        raise TypeError(
-            "`np.where` of a tensor needs a condition, `x` and `y`; for indices take an array, `x.numpy()`"
-        )
+        raise TypeError("`np.where` of a tensor needs a condition, `x` and `y`; for indices take an array, `x.numpy()`")
     return functions.where(condition, *xs)
 
 

@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import attrgetter
 from pathlib import Path
-from threading import local
+from threading import get_ident
 from typing import Any, NamedTuple
 
 from .primitive import Primitive
@@ -122,28 +122,24 @@ class _Setting:
     """Sets a field of the state within a `with` block, or for each call of a decorated function."""
 
     def __init__(self, field: str, value: Any) -> None:
-        self.field, self.value = field, value
-        # What was set before each block that is open: blocks of one object may nest, in several threads.
-        self.before = local()
+        self.field, self.value = _FIELDS[field], value
+        # By thread, what was set before each open block: those of one object may nest.
+        self.before: dict[int, list[Any]] = {}
 
     def __enter__(self) -> Any:
-        self._open().append(getattr(STATE, self.field))
-        setattr(STATE, self.field, self.value)
+        self.before.setdefault(get_ident(), []).append(self.field.get())
+        self.field.set(self.value)
         return self.value
 
     def __exit__(self, *error: object) -> None:
-        setattr(STATE, self.field, self._open().pop())
-
-    def _open(self) -> list[Any]:
-        values: list[Any] = self.before.__dict__.setdefault("values", [])
-        return values
+        self.field.set(self.before[get_ident()].pop())
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        field, value = self.field, self.value
+        name, value = self.field.name, self.value
 
         @wraps(f)
         def within(*args: Any, **kwargs: Any) -> Any:
-            with _Setting(field, value):
+            with _Setting(name, value):
                 return f(*args, **kwargs)
 
         return within
@@ -191,7 +187,7 @@ class set_grad_enabled(_Setting):
     def __enter__(self) -> Any:
         super().__enter__()
         # Making the object has set the mode already: the block ends with what was set before that.
-        self._open()[-1] = self.previous
+        self.before[get_ident()][-1] = self.previous
         return self.value
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
@@ -250,10 +246,8 @@ def sweep(
     # The nodes that have a cotangent. The youngest of them comes next: all its consumers are done.
     pending = [(-root.number, root) for root in cotangents if type(root) is Node]
     heapify(pending)
-    inner = wanted = None
-    if targets is not None:
-        inner = _on_paths([node for _, node in pending], targets)
-        wanted = inner | targets
+    inner = None if targets is None else _on_paths([node for _, node in pending], targets)
+    wanted = None if inner is None or targets is None else inner | targets
     tape = current_tape()
     ends = targets or (tape.leaves if tape is not None else ())
     found: dict[Any, Any] = {}
@@ -295,18 +289,25 @@ def sweep(
     return found
 
 
-def _on_paths(roots: list[Node], targets: set[Any]) -> set[Node]:
-    """The nodes between the roots and the targets: those that some target went into."""
+def _on_paths(roots: list[Node], targets: set[Any]) -> set[Node] | None:
+    """The nodes between the roots and the targets: those that some target went into; `None` for all of them."""
     seen = set(roots)
     stack = list(roots)
     nodes = []
+    elsewhere = False
     while stack:
         node = stack.pop()
         nodes.append(node)
         for parent in node.parents:
-            if type(parent) is Node and parent.requires_grad and parent not in seen:
+            if parent is None or not parent.requires_grad or parent in seen:
+                continue
+            if type(parent) is Node:
                 seen.add(parent)
                 stack.append(parent)
+            elif parent not in targets:
+                elsewhere = True
+    if not elsewhere:
+        return None
     nodes.sort(key=attrgetter("number"))
     inner: set[Any] = set()
     for node in nodes:

@@ -281,9 +281,7 @@ class Tensor(Operators, Protocols):
     def item(self) -> Any:
         """The only element as a Python number."""
         if self.data.size != 1:
-            raise ValueError(
-                f"`item` needs a tensor with one element, got shape {self.shape}; use `tolist()`"
-            )
+            raise ValueError(f"`item` needs a tensor with one element, got shape {self.shape}; use `tolist()`")
         return self.escape(self.data.item(), "item")
 
     def tolist(self) -> Any:
@@ -293,8 +291,7 @@ class Tensor(Operators, Protocols):
     def __bool__(self) -> bool:
         if self.data.size != 1:
             raise ValueError(
-                f"the truth of a tensor with shape {self.shape} is ambiguous; use `.any()`, `.all()` or "
-                "`where`"
+                f"the truth of a tensor with shape {self.shape} is ambiguous; use `.any()`, `.all()` or `where`"
             )
         check_assignment(self.requires_grad)
         return bool(self.escape(bool(self.data), "bool"))
@@ -339,9 +336,7 @@ def _operand(primitive: Primitive, x: Any) -> Any:
     if isinstance(x, Tensor):
         return x
     if x.dtype.kind not in "biufc":
-        raise TypeError(
-            f"`{primitive}` needs tensors, arrays or numbers, got elements of {x.dtype}: {x!r:.100}"
-        )
+        raise TypeError(f"`{primitive}` needs tensors, arrays or numbers, got elements of {x.dtype}: {x!r:.100}")
     return np.asarray(x)
 
 
@@ -430,9 +425,7 @@ def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
         return root, data.dtype.type(1) if data.ndim == 0 else np.ones(data.shape, data.dtype)
     g = g if isinstance(g, Tensor) else np.asarray(g, data.dtype)
     if g.shape != data.shape:
-        raise ValueError(
-            f"`gradient` needs the shape of the output, {data.shape}, got {g.shape}; reshape or expand it"
-        )
+        raise ValueError(f"`gradient` needs the shape of the output, {data.shape}, got {g.shape}; reshape or expand it")
     return root, g
 
 

@@ -115,9 +115,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         leaves, structures, all_args = _differentiable(f, args, positions)
         with_tensors = any(isinstance(x, Tensor) for x in flatten((args, kwargs))[0])
-        nested = STATE.nesting > 0 or any(
-            isinstance(x, Tensor) and x.requires_grad for x in flatten(args)[0]
-        )
+        nested = STATE.nesting > 0 or any(isinstance(x, Tensor) and x.requires_grad for x in flatten(args)[0])
         STATE.nesting += 1
         try:
             with enable_grad():

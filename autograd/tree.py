@@ -53,7 +53,7 @@ def unflatten(structure: Structure, leaves: list[Any]) -> Any:
 
 
 def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
-    kind = structure.kind
+    kind: Any = structure.kind
     if kind is None:
         return next(leaves)
     parts = [_unflatten(part, leaves) for part in structure.parts]

@@ -80,7 +80,9 @@ class CompiledTape(Compiled):
 
     def __init__(self, tape: Tape, inputs: Any, outputs: Any) -> None:
         if inputs is None or outputs is None:
-            raise TypeError("`jit.compile` of a tape needs `inputs` and `outputs`, the tensors that it was recorded with")
+            raise TypeError(
+                "`jit.compile` of a tape needs `inputs` and `outputs`, the tensors that it was recorded with"
+            )
         xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
         recording = graph_of(tape, xs, ys)
@@ -109,5 +111,3 @@ class _Replayed:
                 )
         outputs = replay(graph, [*inputs, *captured_values(captured)], places)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
-
-

@@ -32,7 +32,11 @@ MISS = object()
 
 
 def caller(
-    kernel: Kernel, signature: Signature, captured: Sequence[Captured], outputs: Sequence[Any], structure: Structure
+    kernel: Kernel,
+    signature: Signature,
+    captured: Sequence[Captured],
+    outputs: Sequence[Any],
+    structure: Structure,
 ) -> Callable[..., Any]:
     """The function that calls the kernel with arguments of that signature.
 
@@ -140,7 +144,10 @@ class _Writer:
         # A call takes a workspace out of the pool, so that calls in other threads have others.
         pool: deque[Any] = deque()
         self.names |= {"__take": pool.pop, "__give": pool.append, "__byte": np.uint8}
-        self.lines += ["try: __w = __take()", f"except IndexError: __w = __empty({self.kernel.workspace}, __byte)"]
+        self.lines += [
+            "try: __w = __take()",
+            f"except IndexError: __w = __empty({self.kernel.workspace}, __byte)",
+        ]
 
     def capture(self, captured: Captured) -> str:
         source, order = captured

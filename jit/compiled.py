@@ -109,9 +109,7 @@ class Compiled:
             self._warn_of_many(known)
         return variant, eager
 
-    def _trace(
-        self, signature: Signature, values: Sequence[Any]
-    ) -> tuple[Recording, list[Any], Structure, Any]:
+    def _trace(self, signature: Signature, values: Sequence[Any]) -> tuple[Recording, list[Any], Structure, Any]:
         """Runs the function once, recorded."""
         given, tensors, orders = [], [], []
         for leaf, value in zip(signature.leaves, values, strict=True):
@@ -258,10 +256,7 @@ def _pull(graph: Graph, gs: list[Any], values: list[Any], wanted: tuple[bool, ..
         return [x * 0 if want else None for x, want in zip(values, wanted, strict=True)]
     found = iter(ag.grad([y for y, _ in pairs], sought, [g for _, g in pairs], create_graph=True, allow_unused=True))
     cotangents = [next(found) if want else None for want in wanted]
-    return [
-        x * 0 if want and g is None else g for x, g, want in zip(values, cotangents, wanted, strict=True)
-    ]
-
+    return [x * 0 if want and g is None else g for x, g, want in zip(values, cotangents, wanted, strict=True)]
 
 
 def captured_values(captured: Sequence[Captured]) -> list[Any]:

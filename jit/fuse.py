@@ -11,7 +11,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import count
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,11 +27,11 @@ LONGEST_NEST = 300
 
 
 class Buffer(NamedTuple):
-    """Memory: `kind` is `input`, `capture`, `output` (each with its position in `index`) or `work`."""
+    """Memory: `kind` is `input`, `capture`, `output` (each with its position) or `work`."""
 
     number: int
     kind: str
-    index: int
+    position: int
     dtype: np.dtype[Any]
     size: int
 
@@ -171,6 +170,7 @@ class _Lowering:
         self.home: dict[Var, int] = {}
         self.ready: dict[Var, int] = {}
         self.stored: dict[Var, tuple[View, int]] = {}
+        self.copies: dict[Var, tuple[View, int]] = {}
         self.numbers = count()
         self.output_of = _output_buffers(graph)
         self.claimed: set[int] = set()
@@ -182,7 +182,7 @@ class _Lowering:
     # ---- equations ----
 
     def add(self, equation: Equation) -> None:
-        primitive, inputs, params, out = equation
+        primitive, _, params, out = equation
         view = VIEWS.get(primitive)
         if out.aval.size == 0:
             self.places[out], self.ready[out] = self.new_buffer(out), 0
@@ -194,8 +194,12 @@ class _Lowering:
             self.reduce(equation, **dict(params))
         elif primitive in CALLS:
             self.call(equation)
+        elif primitive in MOVES:
+            MOVES[primitive](self, equation, **dict(params))
         else:
-            getattr(self, primitive.name)(equation, **dict(params))
+            raise NotImplementedError(
+                f"`{primitive}` has no lowering, so it cannot be compiled; run this part outside the compiled function"
+            )
 
     def compute(self, equation: Equation) -> None:
         out = equation.out
@@ -324,9 +328,11 @@ class _Lowering:
     def group(self, shape: Shape, level: int) -> int:
         """The first nest over that shape from step `level` on with room, or a new one at the end."""
         nests = self.nests.setdefault(shape, [])
-        for number in nests[bisect_left(nests, level) :]:
-            if len(self.groups[number].entries) < LONGEST_NEST:
-                return number
+        first = bisect_left(nests, level)
+        while first < len(nests):
+            if len(self.groups[nests[first]].entries) < LONGEST_NEST:
+                return nests[first]
+            del nests[first]
         self.groups.append(_Group(shape))
         nests.append(len(self.groups) - 1)
         return len(self.groups) - 1
@@ -337,7 +343,7 @@ class _Lowering:
             return 0
         place = self.places.get(x)
         if isinstance(place, Scalar):
-            x = place.atom  # type: ignore[assignment]
+            x = place.atom
             if isinstance(x, Literal):
                 return 0
         home = self.home.get(x)
@@ -352,7 +358,7 @@ class _Lowering:
             return Operand(place.atom, place)
         if self.home.get(x) == group:  # type: ignore[arg-type]
             return Operand(x, None)
-        view, _ = self.view(x)  # type: ignore[arg-type]
+        view, _ = self.view(x)
         return Operand(x, _broadcast(view, x.aval.shape, shape))
 
     def leading(self, x: Atom, group: int, shape: Shape, trailing: int) -> Operand:
@@ -380,10 +386,9 @@ class _Lowering:
 
     def copy(self, x: Var) -> tuple[View, int]:
         """A contiguous copy of `x`."""
-        key = ("copy", x)
-        if key not in self.stored:
-            self.stored[key] = self.stored_copy(x, work=True)  # type: ignore[index]
-        return self.stored[key]  # type: ignore[index]
+        if x not in self.copies:
+            self.copies[x] = self.stored_copy(x, work=True)
+        return self.copies[x]
 
     def stored_copy(self, x: Atom, work: bool = False) -> tuple[View, int]:
         target = self.buffer("work", 0, x.aval) if work or isinstance(x, Literal) else self.new_buffer(x)
@@ -437,7 +442,7 @@ class _Lowering:
             place = self.places.get(x)
             if place is None or (isinstance(place, Scalar) and x.aval.size):
                 place, _ = self.view(x)
-            if isinstance(place, View) and place.buffer.kind == "output" and place.buffer.index == i:
+            if isinstance(place, View) and place.buffer.kind == "output" and place.buffer.position == i:
                 return Operand(x, place)
         target = self.buffer("output", i, x.aval)
         if x.aval.size:
@@ -456,9 +461,9 @@ def _output_buffers(graph: Graph) -> dict[Var, int]:
         if not isinstance(x, Var) or x.aval.shape == () or x in found:
             continue
         found[x] = i
-        while x in made and made[x].primitive is ops.reshape and isinstance(made[x].inputs[0], Var):
-            x = made[x].inputs[0]  # type: ignore[assignment]
-            if x.aval.shape == () or x in found:
+        while x in made and made[x].primitive is ops.reshape:
+            (x,) = made[x].inputs
+            if not isinstance(x, Var) or x.aval.shape == () or x in found:
                 break
             found[x] = i
     return found
@@ -512,9 +517,12 @@ VIEWS: dict[Primitive, Any] = {
     ops.slice_: _sliced,
 }
 
+#: The ops that write or read parts of an array.
+MOVES: dict[Primitive, Any] = {
+    ops.concatenate: _Lowering.concatenate,
+    ops.unslice: _Lowering.unslice,
+    ops.gather: _Lowering.gather,
+    ops.scatter_add: _Lowering.scatter_add,
+}
+
 _IDENTITY: dict[Primitive, int] = {ops.sum: 0, ops.prod: 1}
-
-
-def elements(shape: Shape) -> int:
-    """The number of iterations of a nest."""
-    return prod(shape)

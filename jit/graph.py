@@ -123,10 +123,10 @@ class GraphError(Exception):
 def verify(graph: Graph) -> Graph:
     """The graph itself, once every variable is known to be defined before its use, once, and as its primitive says."""
     defined: set[Var] = set()
-    for x in (*graph.inputs, *graph.captures):
-        if x in defined:
-            raise GraphError(f"the input {x} stands twice in\n{graph}")
-        defined.add(x)
+    for given in (*graph.inputs, *graph.captures):
+        if given in defined:
+            raise GraphError(f"the input {given} stands twice in\n{graph}")
+        defined.add(given)
     for equation in graph.equations:
         primitive, inputs, params, out = equation
         for x in inputs:

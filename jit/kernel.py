@@ -63,15 +63,19 @@ def build(graph: Graph, name: str) -> Kernel:
     workspace = planned.size if planned.size > _STACK else 0
     signature = _signature(graph, workspace)
     arguments = ", ".join(f"a{i}" for i in range(len(signature.args)))
-    namespace: dict[str, Any] = {"codegen": _codegen(name, program, planned, workspace), "signature": signature}
+    namespace: dict[str, Any] = {
+        "codegen": _codegen(name, program, planned, workspace),
+        "signature": signature,
+    }
     source = f"def body(context, {arguments}):\n    return signature, codegen\n" if arguments else (
         "def body(context):\n    return signature, codegen\n"
     )  # fmt: skip
     exec(source, namespace)
     namespace["body"] = intrinsic(namespace["body"])
     exec(f"def {name}({arguments}):\n    return body({arguments})\n", namespace)
-    compile_it = numba.njit(signature, error_model="numpy", nogil=True, no_cfunc_wrapper=True)
-    return Kernel(name, compile_it(namespace[name]), graph, program, workspace)
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+    function = numba.njit(signature, **options)(namespace[name])
+    return Kernel(name, function, graph, program, workspace)
 
 
 def _signature(graph: Graph, workspace: int) -> Any:

@@ -83,5 +83,3 @@ def _nest_views(nest: Nest) -> Iterator[View]:
             yield entry.target
         if isinstance(entry, Reduce) and entry.target is not None:
             yield entry.target
-
-

@@ -50,7 +50,11 @@ def graph_of(
         builder.guard(guard)
     atoms = tuple([builder.atom(x, x.out if isinstance(x, Node) else x.data) for x in results])
     graph = Graph(
-        tuple(builder.inputs), tuple(builder.captures), tuple(builder.equations), tuple(builder.conditions), atoms
+        tuple(builder.inputs),
+        tuple(builder.captures),
+        tuple(builder.equations),
+        tuple(builder.conditions),
+        atoms,
     )
     return Recording(graph, tuple(builder.captured), tuple(builder.places))
 
@@ -209,15 +213,11 @@ class _Builder:
 
     def equal_to(self, x: Atom, seen: Any) -> Atom:
         shape, dtype = x.aval.shape, np.dtype(bool)
-        expected: Atom = (
-            Literal.of(seen.item(), x.aval.dtype) if seen.size == 1 else self.capture(None, seen.copy())
-        )
+        expected: Atom = Literal.of(seen.item(), x.aval.dtype) if seen.size == 1 else self.capture(None, seen.copy())
         # A NaN that is a NaN again has not changed.
         both = self.equation(ops.equal, (x, expected), (), Aval(shape, dtype))
         if x.aval.dtype.kind == "f" and np.isnan(seen).any():
-            nan = [
-                self.equation(ops.isnan, (y,), (), Aval(y.aval.shape, dtype)) for y in (x, expected)
-            ]
+            nan = [self.equation(ops.isnan, (y,), (), Aval(y.aval.shape, dtype)) for y in (x, expected)]
             same = self.equation(ops.logical_and, tuple(nan), (), Aval(shape, dtype))
             both = self.equation(ops.logical_or, (both, same), (), Aval(shape, dtype))
         return self.all(both)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-
 from .graph import Atom, Graph, Literal
 
 
@@ -33,5 +32,3 @@ def replay(graph: Graph, values: Sequence[Any], places: Sequence[str] = ()) -> l
 def is_float(x: Any) -> bool:
     """Whether a value can have a gradient."""
     return x.dtype.kind == "f"
-
-

@@ -14,7 +14,6 @@ from hypothesis.extra import numpy as hnp
 from autograd import ops
 from autograd.ops import transposed
 
-LARGEST = 48  # elements of an intermediate value
 AT = 0.123  # where kinks lie: no value meets it but by chance
 
 # Each keeps values of the order of one near it, so that finite differences stay exact.
@@ -115,79 +114,79 @@ APPLY: dict[str, Callable[..., Any]] = {
     "unslice": lambda x, shape, index: ops.unslice(x, shape=shape, index=index),
     "concatenate": lambda x, y, axis: ops.concatenate(x, y, axis=axis),
     "gather": lambda x, indices: ops.gather(x, np.array(indices, np.intp)),
-    "scatter_add": lambda x, indices, n: ops.scatter_add(
-        x, np.array(indices, np.intp), shape=(n, *x.shape[1:])
-    ),
+    "scatter_add": lambda x, indices, n: ops.scatter_add(x, np.array(indices, np.intp), shape=(n, *x.shape[1:])),
     "gram": lambda x: ops.matmul(x, transposed(x)) * (1.0 / max(x.shape[-1], 1)),
     "matmul": lambda x, y: ops.matmul(x, y) * (1.0 / max(x.shape[-1], 1)),
 }
 
 
-def joined(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...] | None:
+def joined(x: tuple[int, ...], y: tuple[int, ...], largest: int) -> tuple[int, ...] | None:
     """The shape that the two broadcast to, if there is one that is not too large."""
     try:
         shape = np.broadcast_shapes(x, y)
     except ValueError:
         return None
-    return shape if prod(shape) <= LARGEST else None
+    return shape if prod(shape) <= largest else None
 
 
-def product_shape(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...] | None:
+def product_shape(x: tuple[int, ...], y: tuple[int, ...], largest: int) -> tuple[int, ...] | None:
     """The shape of the matrix product of the two, if there is one that is not too large."""
     if not x or not y or x[-1] != (y[-2] if len(y) > 1 else y[0]):
         return None
-    batch = joined(x[:-2], y[:-2])
+    batch = joined(x[:-2], y[:-2], largest)
     if batch is None:
         return None
     shape = batch + x[-2:-1] + (y[-1:] if len(y) > 1 else ())
-    return shape if prod(shape) <= LARGEST else None
+    return shape if prod(shape) <= largest else None
 
 
 @st.composite
-def programs(draw: st.DrawFn, smooth: bool, most_steps: int = 8) -> Program:
-    """Programs of up to `most_steps` operations; without kinks where `smooth`."""
+def programs(draw: st.DrawFn, smooth: bool, most_steps: int = 8, max_side: int = 3, largest: int = 48) -> Program:
+    """Programs on arrays of up to `largest` elements; where they are `smooth`, without kinks."""
     count = draw(st.integers(1, 3))
-    shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, max_side=3)).input_shapes
+    dims = 3 if max_side <= 3 else 2
+    drawn = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=dims, max_side=max_side))
+    shapes = drawn.input_shapes
     known = [tuple(shape) for shape in shapes]
     steps = []
     for _ in range(draw(st.integers(1, most_steps))):
-        step = draw(a_step(known, smooth))
+        step = draw(a_step(known, smooth, largest))
         steps.append(step)
         known.append(step([np.zeros(shape) for shape in known]).shape)
     return Program(tuple(shapes), tuple(steps), draw(st.integers(0, 2**16)))
 
 
 @st.composite
-def a_step(draw: st.DrawFn, known: list[tuple[int, ...]], smooth: bool) -> Step:
+def a_step(draw: st.DrawFn, known: list[tuple[int, ...]], smooth: bool, largest: int) -> Step:
     """A step that the values of those shapes allow, rather on the newer ones."""
     i = len(known) - 1 - draw(st.integers(0, len(known) - 1))
     family = draw(st.sampled_from(["unary", "binary", "binary", "structure", "matmul"]))
     if family == "binary":
         names = list(BINARY) if smooth else [*BINARY, *KINKED_BINARY]
-        partners = [j for j, shape in enumerate(known) if joined(known[i], shape) is not None]
+        partners = [j for j, shape in enumerate(known) if joined(known[i], shape, largest) is not None]
         pair = draw(st.permutations([i, draw(st.sampled_from(partners))]))
         return Step(draw(st.sampled_from(names)), tuple(pair))
     if family == "matmul":
-        partners = [j for j, shape in enumerate(known) if product_shape(known[i], shape) is not None]
+        partners = [j for j, shape in enumerate(known) if product_shape(known[i], shape, largest) is not None]
         if partners:
             return Step("matmul", (i, draw(st.sampled_from(partners))))
-        if len(known[i]) > 1:
+        if product_shape(known[i], known[i][:-2] + known[i][:-3:-1], largest) is not None and len(known[i]) > 1:
             return Step("gram", (i,))
     if family == "structure":
-        return draw(a_movement(i, known))
+        return draw(a_movement(i, known, largest))
     return Step(draw(st.sampled_from(list(UNARY) if smooth else [*UNARY, *KINKED_UNARY])), (i,))
 
 
 @st.composite
-def a_movement(draw: st.DrawFn, i: int, known: list[tuple[int, ...]]) -> Step:
+def a_movement(draw: st.DrawFn, i: int, known: list[tuple[int, ...]], largest: int) -> Step:
     """A step that moves, repeats or adds up elements of value `i`."""
     shape = known[i]
     n = len(shape)
     choices = ["mean", "flatten", "transpose", "slice", "unslice"]
-    choices += ["expand", "column"] if 2 * prod(shape) <= LARGEST and n < 4 else []
+    choices += ["expand", "column"] if 2 * prod(shape) <= largest and n < 4 else []
     choices += ["prod", "cumsum"] if n else []
-    choices += ["gather", "scatter_add"] if n and shape[0] and 4 * prod(shape) <= LARGEST else []
-    same = [j for j, other in enumerate(known) if n and other == shape and 2 * prod(shape) <= LARGEST]
+    choices += ["gather", "scatter_add"] if n and shape[0] and 4 * prod(shape) <= largest else []
+    same = [j for j, other in enumerate(known) if n and other == shape and 2 * prod(shape) <= largest]
     name = draw(st.sampled_from(choices + ["concatenate"] * bool(same)))
     if name == "concatenate":
         return Step(name, (i, draw(st.sampled_from(same))), (draw(st.integers(0, n - 1)),))

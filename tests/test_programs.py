@@ -47,7 +47,7 @@ def test_tensors_and_arrays_and_both_sweeps_agree(program):
 def test_programs_reach_every_kind_of_step():
     seen: set[str] = set()
 
-    @settings(max_examples=400, database=None)
+    @settings(max_examples=200, database=None)
     @given(programs(smooth=False))
     def collect(program: Program) -> None:
         seen.update(step.name for step in program.steps)

@@ -113,8 +113,7 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
         count = int(axes)
         if not 0 <= count <= min(len(x.shape), len(y.shape)):
             raise ValueError(
-                f"`tensordot` needs a number of axes that both have, got {count} for shapes {x.shape} and "
-                f"{y.shape}"
+                f"`tensordot` needs a number of axes that both have, got {count} for shapes {x.shape} and {y.shape}"
             )
         return _summed("tensordot", x, y, list(range(len(x.shape) - count, len(x.shape))), list(range(count)))
     first, second = [list(part) if isinstance(part, Sequence) else [part] for part in axes]

@@ -56,8 +56,7 @@ def _from_lists(arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
         texts = ["".join(["..." if i is Ellipsis else letters[i] for i in labels]) for labels in lists]
     except (TypeError, IndexError):
         raise ValueError(
-            "`einsum` needs subscripts as a string, or after each operand a list of integers from 0 to 51, "
-            f"got {lists}"
+            f"`einsum` needs subscripts as a string, or after each operand a list of integers from 0 to 51, got {lists}"
         ) from None
     arrow = "->" + texts[count] if len(texts) > count else ""
     return ",".join(texts[:count]) + arrow, arguments[: 2 * count : 2]

@@ -205,9 +205,7 @@ def tile(x: Any, reps: int | Sequence[int]) -> Any:
         return reshaped(x, shape)
     apart = tuple([m for n in shape for m in (1, n)])
     wide = tuple([m for pair in zip(times, shape, strict=True) for m in pair])
-    return reshaped(
-        expanded(reshaped(x, apart), wide), tuple([n * m for n, m in zip(times, shape, strict=True)])
-    )
+    return reshaped(expanded(reshaped(x, apart), wide), tuple([n * m for n, m in zip(times, shape, strict=True)]))
 
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:

@@ -138,9 +138,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     sources = [axis_of("moveaxis", i, ndim) for i in _listed(source)]
     destinations = [axis_of("moveaxis", i, ndim) for i in _listed(destination)]
     if not len(set(sources)) == len(sources) == len(destinations) == len(set(destinations)):
-        raise ValueError(
-            f"`moveaxis` needs as many axes to move as places, each once, got {source} and {destination}"
-        )
+        raise ValueError(f"`moveaxis` needs as many axes to move as places, each once, got {source} and {destination}")
     order = [i for i in range(ndim) if i not in sources]
     for place, axis in sorted(zip(destinations, sources, strict=True)):
         order.insert(place, axis)
@@ -169,9 +167,7 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
     axes = axes_of("squeeze", axis, len(shape))
     for i in axes:
         if shape[i] != 1:
-            raise ValueError(
-                f"`squeeze` needs axes of length 1, got axis {i} of length {shape[i]} in shape {shape}"
-            )
+            raise ValueError(f"`squeeze` needs axes of length 1, got axis {i} of length {shape[i]} in shape {shape}")
     return reshaped(x, tuple([n for i, n in enumerate(shape) if i not in axes]))
 
 

@@ -111,9 +111,7 @@ def _diagonal(name: str, x: Any, offset: int, axis1: int, axis2: int) -> Any:
     ndim = len(x.shape)
     i, j = axis_of(name, axis1, ndim), axis_of(name, axis2, ndim)
     if i == j:
-        raise ValueError(
-            f"`{name}` needs two different axes, got {axis1} and {axis2} for an array of rank {ndim}"
-        )
+        raise ValueError(f"`{name}` needs two different axes, got {axis1} and {axis2} for an array of rank {ndim}")
     x = transposed(x, [*[k for k in range(ndim) if k not in (i, j)], i, j])
     *lead, n, m = x.shape
     # In the flattened matrix the next element of a diagonal is one row and one column further.
@@ -150,9 +148,7 @@ def diag(x: Any, k: int = 0) -> Any:
     if len(x.shape) == 2:
         return _diagonal("diag", x, k, 0, 1)
     if len(x.shape) != 1:
-        raise ValueError(
-            f"`diag` needs a vector or a matrix, got shape {x.shape}; `diagonal` takes more axes"
-        )
+        raise ValueError(f"`diag` needs a vector or a matrix, got shape {x.shape}; `diagonal` takes more axes")
     size = x.shape[0]
     n = size + abs(k)
     start = k if k >= 0 else -k * n

@@ -59,4 +59,3 @@ matmul = Primitive(
     vjps=(_matmul_x, _matmul_y),
     saves="inputs",
 )
-

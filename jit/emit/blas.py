@@ -51,7 +51,7 @@ def is_readable(shape: Shape, strides: tuple[int, ...]) -> bool:
 
 def matmul(builder: ir.IRBuilder, call: Call, base: Base) -> None:
     """Emits `out = x @ y` for all ranks; leading axes are a batch, with NumPy's broadcasting."""
-    x, y = (operand.aval.shape for operand in call.equation.inputs)  # type: ignore[union-attr]
+    x, y = (operand.aval.shape for operand in call.equation.inputs)
     out = call.target
     batch = np.broadcast_shapes(x[:-2], y[:-2])
     left, right = (
@@ -63,6 +63,7 @@ def matmul(builder: ir.IRBuilder, call: Call, base: Base) -> None:
 
     def each(position: list[ir.Value]) -> None:
         if len(position) < len(batch):
+
             def body(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
                 each([*position, i])
                 return []
@@ -110,7 +111,8 @@ class _Product:
     def times_matrix(self, b: ir.IRBuilder, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
         # Row-major out = x y is column-major out' = y' x'.
         left, right = as_matrix(self.y, self.y_strides), as_matrix(self.x, self.x_strides)
-        assert left is not None and right is not None
+        assert left is not None
+        assert right is not None
         leading = max(self.row[0], self.n, 1)
         one, zero = constant(1, self.dtype), constant(0, self.dtype)
         arguments = [left.flag, right.flag, self.n, self.m, self.k, one, y, left.leading, x, right.leading]
@@ -195,5 +197,3 @@ def link(name: str) -> ir.Type:
     """Makes SciPy's routine known to LLVM, and returns the type of its integers."""
     llvm.add_symbol("jit_" + name, get_cython_function_address(_MODULE, name))
     return ir.IntType(32)
-
-

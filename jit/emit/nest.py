@@ -1,109 +1,71 @@
 """A loop nest as one LLVM function: operands by pointers that do not alias, scalars by value.
 
-    define internal void @nest(ptr noalias %x, ptr noalias %out, double %c) {
-      for i: for j: out[i, j] = f(x[i, j], c)
-    }
+define internal void @nest(ptr noalias %x, ptr noalias %out, double %c) {
+  for i: for j: out[i, j] = f(x[i, j], c)
+}
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from math import prod
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
 from autograd import ops
 
-from ..fuse import Buffer, Entry, Gather, Nest, Operand, Reduce, Scalar, Scatter, Store, View
+from ..fuse import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View
 from ..graph import Atom, Var
 from . import scalar
+from .interface import Interface, by_value, interface, origin, touched
 from .loops import loop, offset
 from .types import POINTER, cast, constant, element, index, load, scalar_type, store
 
-Base = Callable[[Buffer], ir.Value]
+Address = Callable[[View], ir.Value]
 _IDENTITIES: dict[Any, Any] = {ops.sum: 0, ops.prod: 1}
 # A nest of few iterations is inlined, so that LLVM unrolls it in place.
 _INLINED = 64
 
 
-class Interface(NamedTuple):
-    """What a nest takes: buffers by pointer, scalars by value, and a pointer for each scalar result."""
-
-    buffers: tuple[int, ...]
-    scalars: tuple[Atom, ...]
-    results: tuple[Var, ...]
-
-
-def interface(nest: Nest) -> Interface:
-    """The parameters of a nest, in the order of their first use."""
-    buffers: dict[int, None] = {}
-    scalars: dict[Any, Atom] = {}
-    results = []
-    for entry in nest.entries:
-        for operand in entry.operands:
-            if by_value(operand):
-                if isinstance(operand.atom, Var):
-                    scalars[operand.atom] = operand.atom
-            elif operand.place is not None:
-                buffers[operand.place.buffer.number] = None
-        for view in touched(entry):
-            buffers[view.buffer.number] = None
-        if isinstance(entry, Reduce) and entry.target is None:
-            results.append(entry.equation.out)
-    return Interface(tuple(buffers), tuple(scalars.values()), tuple(results))
-
-
-def by_value(operand: Operand) -> bool:
-    """Whether the operand is one number, which the kernel's body reads for the nest."""
-    return isinstance(operand.place, Scalar) or (operand.place is not None and operand.atom.aval.size == 1)
-
-
-def touched(entry: Entry) -> Iterator[View]:
-    """The views that an entry reads or writes beside its operands."""
-    if isinstance(entry, Gather):
-        yield entry.source
-    if isinstance(entry, Store | Scatter) or (isinstance(entry, Reduce) and entry.target is not None):
-        yield entry.target  # type: ignore[misc]
-
-
-def function(module: ir.Module, name: str, nest: Nest, status: bool) -> tuple[ir.Function, Interface]:
-    """Adds the function of a nest to a module."""
+def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: bool) -> ir.Function:
+    """Adds the function of a nest to a module; its parameters are those of `interface`, and the status."""
     needed = interface(nest)
-    types = [POINTER] * len(needed.buffers)
+    types = [POINTER] * len(needed.views)
     types += [scalar_type(x.aval.dtype) for x in needed.scalars]
     types += [POINTER] * (len(needed.results) + status)
     made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
     made.linkage = "internal"
-    made.attributes.add("alwaysinline" if np.prod(nest.shape) <= _INLINED else "noinline")
+    made.attributes.add("alwaysinline" if inline and prod(nest.shape) <= _INLINED else "noinline")
     for argument in made.args:
         if isinstance(argument.type, ir.PointerType):
             argument.add_attribute("noalias")
     builder = ir.IRBuilder(made.append_basic_block("entry"))
     _Emitter(builder, nest, needed, made.args, status).emit()
     builder.ret_void()
-    return made, needed
+    return made
 
 
 def scalars(
     builder: ir.IRBuilder,
     nest: Nest,
     values: dict[Atom, ir.Value],
-    base: Base,
+    address: Address,
     status: ir.Value | None,
     keep: Callable[[Var], None] | None = None,
 ) -> None:
     """Emits the entries of a nest of shape () in place.
 
-    **Arguments:** `values`, the scalars before and after it; `base`, which gives the address of a buffer; `status`, where
-    an index out of range is noted; `keep`, called with each new scalar.
+    **Arguments:** `values`, the scalars before and after it; `address`, which gives that of a view; `status`, where an
+    index out of range is noted; `keep`, called with each new scalar.
     """
     emitter = _Emitter(builder, nest, Interface((), (), ()), [], False)
     emitter.scalars = emitter.values = values
     emitter.status = status
     for entry in nest.entries:
         for view in touched(entry):
-            emitter.bases[view.buffer.number] = base(view.buffer)
+            emitter.addresses[origin(view)] = address(view)
         emitter.entry(entry)
         if keep is not None and not isinstance(entry, Store | Scatter):
             keep(entry.equation.out)
@@ -114,16 +76,17 @@ class _Emitter:
 
     def __init__(self, builder: Any, nest: Nest, needed: Interface, arguments: Any, status: bool) -> None:
         self.builder, self.nest = builder, nest
-        n, m = len(needed.buffers), len(needed.scalars)
-        self.bases = dict(zip(needed.buffers, arguments[:n], strict=True))
+        n, m = len(needed.views), len(needed.scalars)
+        self.addresses = dict(zip(map(origin, needed.views), arguments[:n], strict=True))
         self.scalars: dict[Atom, ir.Value] = dict(zip(needed.scalars, arguments[n : n + m], strict=True))
         self.results = dict(zip(needed.results, arguments[n + m :], strict=False))
         self.status = arguments[-1] if status else None
         self.values: dict[Atom, ir.Value] = {}
+        self.loaded: dict[tuple[Var, View], ir.Value] = {}
         self.position: list[ir.Value] = []
         self.reductions = [x for x in nest.entries if isinstance(x, Reduce)]
         self.axes = merged_axes(nest)
-        self.lengths = [int(np.prod([nest.shape[i] for i in axes])) for axes in self.axes]
+        self.lengths = [prod([nest.shape[i] for i in axes]) for axes in self.axes]
         # For each reduction, how many of the innermost loops it runs over in a register.
         self.depths = [self.register_depth(x) for x in self.reductions]
 
@@ -196,7 +159,7 @@ class _Emitter:
 
     def element(self, accumulators: list[Any]) -> list[Any]:
         """Emits what happens at one element."""
-        self.values = {}
+        self.values, self.loaded = {}, {}
         found = list(accumulators)
         number = 0
         for entry in self.nest.entries:
@@ -247,23 +210,28 @@ class _Emitter:
         shape = entry.equation.inputs[0].aval.shape
         where = self.indexed(entry.source, rank, shape, entry.operands)
         dtype = entry.source.buffer.dtype
-        base = self.bases[entry.source.buffer.number]
+        base = self.addresses[origin(entry.source)]
         return load(self.builder, element(self.builder, base, where, dtype), dtype)
 
     def scatter(self, entry: Scatter) -> None:
         x, *indices = entry.operands
         dtype = entry.target.buffer.dtype
         where = self.indexed(entry.target, len(indices), entry.shape, indices)
-        pointer = element(self.builder, self.bases[entry.target.buffer.number], where, dtype)
+        pointer = element(self.builder, self.addresses[origin(entry.target)], where, dtype)
         value = cast(self.builder, self.value(x), x.atom.aval.dtype, dtype)
-        store(self.builder, scalar.add(self.builder, dtype, load(self.builder, pointer, dtype), value), pointer, dtype)
+        store(
+            self.builder,
+            scalar.add(self.builder, dtype, load(self.builder, pointer, dtype), value),
+            pointer,
+            dtype,
+        )
 
     def indexed(self, view: View, rank: int, shape: Any, indices: Any) -> ir.Value:
         """The offset of `view[indices..., trailing position]`, each index checked against its axis."""
         b = self.builder
         trailing = len(view.strides) - rank
         own = self.unmerged_position()[len(self.nest.shape) - trailing :] if trailing else []
-        where = offset(b, view.offset, view.strides[rank:], own)
+        where = offset(b, 0, view.strides[rank:], own)
         for operand, n, stride in zip(indices, shape, view.strides, strict=False):
             i = cast(b, self.value(operand), operand.atom.aval.dtype, np.dtype(np.int64))
             i = b.select(b.icmp_signed("<", i, index(0)), b.add(i, index(n)), i)
@@ -289,16 +257,17 @@ class _Emitter:
             return self.scalars[atom]
         if operand.place is None:
             return self.values[atom]
+        assert isinstance(operand.place, View)
         key = (atom, operand.place)
-        if key not in self.values:
+        if key not in self.loaded:
             pointer = self.pointer(operand.place, len(self.axes))
-            self.values[key] = load(self.builder, pointer, operand.place.buffer.dtype)  # type: ignore[index]
-        return self.values[key]  # type: ignore[index]
+            self.loaded[key] = load(self.builder, pointer, operand.place.buffer.dtype)
+        return self.loaded[key]
 
     def pointer(self, view: Any, depth: int) -> ir.Value:
         strides = self.strides(view)[:depth]
-        where = offset(self.builder, view.offset, strides, self.position[:depth])
-        return element(self.builder, self.bases[view.buffer.number], where, view.buffer.dtype)
+        where = offset(self.builder, 0, strides, self.position[:depth])
+        return element(self.builder, self.addresses[origin(view)], where, view.buffer.dtype)
 
     def prefill(self, reduction: Reduce) -> None:
         """Sets the target of a reduction through memory to the identity."""
@@ -306,7 +275,7 @@ class _Emitter:
         assert target is not None
         dtype = target.buffer.dtype
         x = cast(self.builder, identity(self.builder, reduction), accumulator_dtype(reduction), dtype)
-        base = self.bases[target.buffer.number]
+        base = self.addresses[origin(target)]
 
         def body(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
             store(self.builder, x, element(self.builder, base, i, dtype), dtype)
@@ -328,11 +297,9 @@ def merged_axes(nest: Nest) -> list[tuple[int, ...]]:
         return [(0,)] if nest.shape else []
     if any(isinstance(entry, Gather | Scatter) for entry in nest.entries):
         return [(i,) for i in axes]
-    views = [
-        x.place for entry in nest.entries for x in entry.operands if isinstance(x.place, View) and not by_value(x)
-    ]
+    views = [x.place for entry in nest.entries for x in entry.operands if isinstance(x.place, View) and not by_value(x)]
     views += [view for entry in nest.entries for view in touched(entry)]
-    groups = [(axes[0],)]
+    groups: list[tuple[int, ...]] = [(axes[0],)]
     for i in axes[1:]:
         last = groups[-1][-1]
         even = all(view.strides[last] == view.strides[i] * nest.shape[i] for view in views)
@@ -377,4 +344,3 @@ def combined(builder: ir.IRBuilder, reduction: Reduce, x: ir.Value, y: ir.Value,
     # Partial results in the lanes of a vector: the only reordering of a sum that is allowed.
     make = builder.fadd if primitive is ops.sum else builder.fmul
     return make(x, y, flags=("reassoc", "nsz", "contract"))
-

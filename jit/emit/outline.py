@@ -15,8 +15,9 @@ from typing import Any
 from llvmlite import ir
 
 from ..fuse import Compute, Gather, Nest, Program, Reduce
-from ..graph import Atom, Var
-from .nest import Base, by_value, scalars, touched
+from ..graph import Atom
+from .interface import atoms_by_value, origin, touched
+from .nest import Address, scalars
 from .types import POINTER, index, load, store
 
 
@@ -52,42 +53,38 @@ def uses(program: Program) -> Counter[Atom]:
     found: Counter[Atom] = Counter()
     for step in program.steps:
         if isinstance(step, Nest):
-            found.update(_reads(step))
+            found.update(atoms_by_value(step))
     found.update([x.atom for x in (*program.guards, *program.outputs)])
     return found
 
 
-def _reads(nest: Nest) -> list[Atom]:
-    return [x.atom for entry in nest.entries for x in entry.operands if isinstance(x.atom, Var) and by_value(x)]
-
-
 def piece(
-    registers: Registers, name: str, nest: Nest, everywhere: Counter[Atom], base: Base, status: ir.Value
+    registers: Registers, name: str, nest: Nest, everywhere: Counter[Atom], address: Address, status: ir.Value
 ) -> None:
     """Emits the entries of a nest of shape () as a function, and the call of it.
 
-    **Arguments:** `registers`, those of the kernel's body; `everywhere`, the uses in the whole program; `base`, which
-    gives the address of a buffer; `status`, where an index out of range is noted.
+    **Arguments:** `registers`, those of the kernel's body; `everywhere`, the uses in the whole program;
+    `address`, which gives that of a view; `status`, where an index out of range is noted.
     """
     builder = registers.builder
-    here = Counter(_reads(nest))
+    here = Counter(atoms_by_value(nest))
     made = {x.equation.out for x in nest.entries if isinstance(x, Compute | Gather | Reduce)}
     for atom in here:
         if atom not in made and atom not in registers.slots:
             registers.spill(atom)
-    buffers = {view.buffer.number: view.buffer for entry in nest.entries for view in touched(entry)}
-    types = [POINTER] * (2 + len(buffers))
+    views = {origin(view): view for entry in nest.entries for view in touched(entry)}
+    types = [POINTER] * (2 + len(views))
     function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), types), name)
     function.linkage = "internal"
     function.attributes.add("noinline")
     function.args[0].add_attribute("noalias")
     inner = ir.IRBuilder(function.append_basic_block("entry"))
-    addresses = dict(zip(buffers, function.args[2:], strict=True))
+    addresses = dict(zip(views, function.args[2:], strict=True))
     values = Registers(inner, function.args[0], registers.slots)
     kept = {atom for atom in made if everywhere[atom] > here[atom]}
-    scalars(inner, nest, values, lambda buffer: addresses[buffer.number], function.args[1], _keeper(values, kept))
+    scalars(inner, nest, values, lambda view: addresses[origin(view)], function.args[1], _keeper(values, kept))
     inner.ret_void()
-    builder.call(function, [registers.state, status, *[base(buffer) for buffer in buffers.values()]])
+    builder.call(function, [registers.state, status, *[address(view) for view in views.values()]])
 
 
 def _keeper(values: Registers, kept: set[Any]) -> Callable[[Any], None]:
@@ -96,4 +93,3 @@ def _keeper(values: Registers, kept: set[Any]) -> Callable[[Any], None]:
             values.spill(out)
 
     return keep
-

@@ -13,10 +13,14 @@ from ..graph import Literal
 from ..plan import SHORT, Plan
 from .blas import alloca
 from .calls import CALLS
+from .interface import by_value, interface, structure
 from .loops import loop
-from .nest import by_value, function, scalars
+from .nest import function, scalars
 from .outline import Registers, piece, uses
 from .types import INDEX, constant, element, index, load, memory_type, store
+
+# In a program of more nests than this none is inlined, or its body would grow without bound.
+MOST_INLINED = 16
 
 
 class Memory(NamedTuple):
@@ -49,6 +53,8 @@ class _Body:
         self.uses = uses(program) if plan.state is not None else Counter()
         self.status: ir.Value | None = None
         self.count = 0
+        self.functions: dict[Any, ir.Function] = {}
+        self.inline = sum(isinstance(step, Nest) and step.shape != () for step in program.steps) <= MOST_INLINED
 
     def step(self, step: Nest | Fill | Call) -> None:
         if isinstance(step, Fill):
@@ -58,9 +64,9 @@ class _Body:
         elif step.shape == ():
             self.read(step)
             if self.plan.state is None or len(step.entries) < SHORT:
-                scalars(self.builder, step, self.values, self.base, self.status_of(step))
+                scalars(self.builder, step, self.values, self.address, self.status_of(step))
             else:
-                piece(self.values, self.next_name(), step, self.uses, self.base, self.noted())
+                piece(self.values, self.next_name(), step, self.uses, self.address, self.noted())
         elif step.entries:
             self.nest(step)
 
@@ -68,27 +74,24 @@ class _Body:
         b = self.builder
         status = self.status_of(nest)
         self.read(nest)
-        made, needed = function(b.module, self.next_name(), nest, status is not None)
+        key = (structure(nest), status is None)
+        made = self.functions.get(key)
+        if made is None:
+            made = self.functions[key] = function(b.module, self.next_name(), nest, status is not None, self.inline)
+        needed = interface(nest)
         slots = [alloca(b, memory_type(x.aval.dtype)) for x in needed.results]
-        arguments = [self.bases[number] for number in needed.buffers]
+        arguments = [self.address(view) for view in needed.views]
         arguments += [self.values[x] for x in needed.scalars]
         b.call(made, arguments + slots + ([] if status is None else [status]))
         for x, slot in zip(needed.results, slots, strict=True):
             self.values[x] = load(b, slot, x.aval.dtype)
 
     def read(self, nest: Nest) -> None:
-        """Makes ready what the nest is given: scalars that lie in memory, and the addresses of buffers."""
-        self.bases: dict[int, ir.Value] = {}
+        """Loads the scalars that the nest is given and that lie in memory."""
         for entry in nest.entries:
             for operand in entry.operands:
-                if by_value(operand):
-                    if isinstance(operand.place, View):
-                        self.scalar(operand)
-                elif operand.place is not None:
-                    self.bases[operand.place.buffer.number] = self.base(operand.place.buffer)  # type: ignore[union-attr]
-            for view in (getattr(entry, "target", None), getattr(entry, "source", None)):
-                if view is not None:
-                    self.bases[view.buffer.number] = self.base(view.buffer)
+                if by_value(operand) and isinstance(operand.place, View):
+                    self.scalar(operand)
 
     def scalar(self, operand: Operand) -> ir.Value:
         """A value of one element, loaded at its first use if it lies in memory."""
@@ -98,8 +101,7 @@ class _Body:
         if not self.values.has(atom):
             view = operand.place
             assert isinstance(view, View)
-            pointer = element(self.builder, self.base(view.buffer), index(view.offset), view.buffer.dtype)
-            self.values[atom] = load(self.builder, pointer, view.buffer.dtype)
+            self.values[atom] = load(self.builder, self.address(view), view.buffer.dtype)
         return self.values[atom]
 
     def next_name(self) -> str:
@@ -111,12 +113,17 @@ class _Body:
         """An address in the workspace."""
         return self.builder.gep(self.memory.work, [index(offset)], inbounds=True, source_etype=ir.IntType(8))
 
+    def address(self, view: View) -> ir.Value:
+        """The address of the first element of a view."""
+        base = self.base(view.buffer)
+        return element(self.builder, base, index(view.offset), view.buffer.dtype) if view.offset else base
+
     def base(self, buffer: Buffer) -> ir.Value:
         """The address of a buffer."""
         if buffer.kind == "work":
             return self.at(self.plan.offsets[buffer.number])
         lists = {"input": self.memory.inputs, "capture": self.memory.captures, "output": self.memory.outputs}
-        return lists[buffer.kind][buffer.index]
+        return lists[buffer.kind][buffer.position]
 
     def fill(self, fill: Fill) -> None:
         b, buffer = self.builder, fill.target.buffer
@@ -155,4 +162,3 @@ class _Body:
         for number in range(len(guards), 0, -1):
             status = self.builder.select(guards[number - 1], status, index(number))
         return status
-

@@ -109,7 +109,9 @@ def _square(b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
 
 
 def _reciprocal(b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
-    return _div(b, dtype, constant(1, dtype), x) if dtype.kind == "f" else _floor_divide(b, dtype, constant(1, dtype), x)
+    return (
+        _div(b, dtype, constant(1, dtype), x) if dtype.kind == "f" else _floor_divide(b, dtype, constant(1, dtype), x)
+    )
 
 
 def _div(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:

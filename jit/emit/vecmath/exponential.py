@@ -134,7 +134,8 @@ def sigmoid(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
 
 def sinh(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     """The hyperbolic sine, by addition: sinh(n*log(2)) * cosh(r) + cosh(n*log(2)) * sinh(r)."""
-    r, sinh_tail, cosh_tail, sinh_n, cosh_n = _hyperbolic_parts(builder, x)
+    r, sinh_tail, cosh_tail, growing, falling = _hyperbolic_parts(builder, x)
+    sinh_n, cosh_n = builder.fsub(growing, falling), builder.fadd(growing, falling)
     # The two largest terms first: they may cancel, and the others are small.
     leading = fused(builder, cosh_n, r, sinh_n)
     rest = fused(builder, cosh_n, sinh_tail, builder.fmul(sinh_n, cosh_tail))
@@ -145,9 +146,12 @@ def sinh(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
 
 def cosh(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     """The hyperbolic cosine, by addition: cosh(n*log(2)) * cosh(r) + sinh(n*log(2)) * sinh(r)."""
-    r, sinh_tail, cosh_tail, sinh_n, cosh_n = _hyperbolic_parts(builder, x)
-    leading = fused(builder, sinh_n, r, cosh_n)
-    rest = fused(builder, sinh_n, sinh_tail, builder.fmul(cosh_n, cosh_tail))
+    r, sinh_tail, cosh_tail, growing, falling = _hyperbolic_parts(builder, x)
+    sinh_n, cosh_n = builder.fsub(growing, falling), builder.fadd(growing, falling)
+    # To first order in r the growing and the falling exponential apart, so that their sum is rounded once.
+    leading = fused(builder, growing, r, growing)
+    opposite = fused(builder, builder.fneg(falling), r, falling)
+    rest = fused(builder, sinh_n, sinh_tail, fused(builder, cosh_n, cosh_tail, opposite))
     return _four_times(builder, builder.fadd(leading, rest))
 
 
@@ -156,9 +160,9 @@ def _four_times(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
 
 
 def _hyperbolic_parts(builder: ir.IRBuilder, x: ir.Value) -> tuple[ir.Value, ...]:
-    """With |x| = n*log(2) + r: r, sinh(r) - r, cosh(r) - 1, and a quarter of sinh and cosh of n*log(2).
+    """With |x| = n*log(2) + r: r, sinh(r) - r, cosh(r) - 1, 2**(n-3) and 2**(-n-3).
 
-    A quarter, since 2**n overflows before the results do.
+    An eighth of the powers, a quarter of the results, since 2**n overflows before the results do.
     """
     kind = format_of(x)
     x = at_most(builder, magnitude(builder, x), COSH_RANGE[kind.width])
@@ -172,7 +176,7 @@ def _hyperbolic_parts(builder: ir.IRBuilder, x: ir.Value) -> tuple[ir.Value, ...
     # from falling below zero where the term is too small to matter.
     opposite = builder.sub(constant(kind.integer, 2 * (kind.bias - 3)), bits)
     falling = power_of_two(builder, builder.and_(opposite, constant(kind.integer, kind.bias)))
-    return r, sinh_tail, cosh_tail, builder.fsub(growing, falling), builder.fadd(growing, falling)
+    return r, sinh_tail, cosh_tail, growing, falling
 
 
 def _expm1_scaled(builder: ir.IRBuilder, x: ir.Value, factor: float) -> ir.Value:

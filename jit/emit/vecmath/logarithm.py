@@ -127,9 +127,7 @@ def logaddexp(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     return builder.fadd(larger, _log1p_unit(builder, t))
 
 
-def log_of_sum(
-    builder: ir.IRBuilder, high: ir.Value, low: ir.Value, k_more: ir.Value | None = None
-) -> ir.Value:
+def log_of_sum(builder: ir.IRBuilder, high: ir.Value, low: ir.Value, k_more: ir.Value | None = None) -> ir.Value:
     """log(high + low) + k_more*log(2), where high > 0 is normal and `low` its rounding error."""
     ln2_high, ln2_low = LOG_2[format_of(high).width]
     k, f, twice_inverse = split(builder, high)

@@ -118,9 +118,7 @@ def tan(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     return _within_reach(builder, "tan", x, size, y)
 
 
-def less_multiple(
-    builder: ir.IRBuilder, x: ir.Value, n: ir.Value, factor: float
-) -> tuple[ir.Value, ir.Value]:
+def less_multiple(builder: ir.IRBuilder, x: ir.Value, n: ir.Value, factor: float) -> tuple[ir.Value, ir.Value]:
     """x - n*factor*pi/2 as a sum of two numbers, for n the nearest integer and `factor` a power of two."""
     first, second, third = (constant(x.type, part * factor) for part in HALF_PI[format_of(x).width])
     product, error = two_product(builder, n, first)

@@ -1,0 +1,45 @@
+"""Every primitive can be compiled, and each knows one way only."""
+
+import pytest
+
+import jit
+from autograd import ops, stop_gradient
+from autograd.primitive import PRIMITIVES, Aval, Primitive
+from jit import fuse
+from jit.emit.calls import CALLS
+from jit.emit.scalar import SCALAR
+from jit.outer import compiled_call, compiled_output
+
+#: A compiled call on an eager tape; in a recording its function is recorded instead.
+EAGER_ONLY = {compiled_call, compiled_output}
+WAYS = [set(SCALAR), set(fuse.VIEWS), set(fuse.REDUCTIONS), set(fuse.CALLS), set(fuse.MOVES)]
+
+
+def test_every_primitive_has_a_lowering():
+    assert set(PRIMITIVES.values()) - set().union(*WAYS) == EAGER_ONLY
+
+
+def test_no_primitive_has_two_lowerings():
+    assert sum(map(len, WAYS)) == len(set().union(*WAYS))
+
+
+def test_elementwise_primitives_are_those_with_a_row():
+    assert set(SCALAR) == {p for p in PRIMITIVES.values() if p.elementwise}
+
+
+def test_every_call_has_an_emitter():
+    assert set(CALLS) == set(fuse.CALLS)
+
+
+def test_a_primitive_without_a_lowering_is_an_error_that_names_it():
+    nameless = Primitive("unlowered", eval=lambda x: x, aval=lambda x: Aval(x.shape, x.dtype))
+    try:
+        with pytest.raises(NotImplementedError, match="`unlowered` has no lowering, so it cannot be compiled"):
+            jit.compile(nameless)(ops.add(1.0, 2.0))
+    finally:
+        del PRIMITIVES["unlowered"]
+
+
+def test_stop_gradient_is_lowered_to_nothing():
+    graph = jit.compile(lambda x: stop_gradient(x) * 2.0).graph(1.0)
+    assert [e.primitive.name for e in graph.equations] == ["mul"]
