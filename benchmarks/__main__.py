@@ -44,9 +44,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--hips", default=os.environ.get(HIPS_VARIABLE), metavar="FOLDER", help="where HIPS autograd is"
     )
     parser.add_argument("--rounds", type=int, help="rounds a contestant (default 15, quick 5)")
-    parser.add_argument(
-        "--timeout", type=float, default=180.0, help="seconds that an answer may take (default 180)"
-    )
+    parser.add_argument("--timeout", type=float, default=180.0, help="seconds that an answer may take (default 180)")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER", help="where JSON and chart go")
     options = parser.parse_args(argv)
     if options.rounds is None:

@@ -23,9 +23,7 @@ def number(value: float) -> str:
 def bounds(ratios: Iterable[float]) -> tuple[float, float]:
     """The axis' ends as powers of ten exponents, half a decade apart at least from one."""
     logs = [math.log10(r) for r in ratios]
-    return min(-0.5, math.floor(min(logs, default=0.0) * 2) / 2), max(
-        1.0, math.ceil(max(logs, default=0.0) * 2) / 2
-    )
+    return min(-0.5, math.floor(min(logs, default=0.0) * 2) / 2), max(1.0, math.ceil(max(logs, default=0.0) * 2) / 2)
 
 
 def ratios_of(workload: dict[str, Any]) -> dict[str, float]:
@@ -79,9 +77,7 @@ def line(axis: Axis, y: float, workload: dict[str, Any], titles: dict[str, str])
         start, end = sorted((axis(1.0), axis(ratio)))
         fill = FASTER if ratio >= 1.0 else SLOWER
         width = max(1.5, end - start)
-        parts.append(
-            f'<rect x="{start:.1f}" y="{y - 8}" width="{width:.1f}" height="16" rx="2" fill="{fill}"/>'
-        )
+        parts.append(f'<rect x="{start:.1f}" y="{y - 8}" width="{width:.1f}" height="16" rx="2" fill="{fill}"/>')
         bold = text(WIDTH - RIGHT + 52, y + 4.5, f"{number(ratio)}x", "end", 14, 'font-weight="700"')
         parts += [bold, text(WIDTH - RIGHT + 60, y + 4.5, titles[best], "start", 12)]
     parts += [dot(axis, y, name, titles[name], r) for name, r in ratios.items() if name != best]

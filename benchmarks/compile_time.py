@@ -80,9 +80,7 @@ def in_fresh_process(length: int, mode: str) -> dict[str, float]:
 
 def table(lengths: tuple[int, ...]) -> None:
     """Measures and prints every length in both modes; the last column is 1 where cost is linear in length."""
-    print(
-        f"{'':<20}{'operations':>11}{'start-up':>11}{'first call':>12}{'an operation':>14}{'by linear':>11}"
-    )
+    print(f"{'':<20}{'operations':>11}{'start-up':>11}{'first call':>12}{'an operation':>14}{'by linear':>11}")
     for mode in MODES:
         before = None
         for length in lengths:

@@ -162,9 +162,7 @@ def heat_inputs(size: int) -> Inputs:
     )
 
 
-FUNCTIONS = {
-    f.__name__: f for f in (square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat)
-}
+FUNCTIONS = {f.__name__: f for f in (square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat)}
 
 TITLES = {
     "polynomial": "Seed polynomial",

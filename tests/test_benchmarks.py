@@ -61,9 +61,7 @@ def lorenz_reference(initial, parameters):
         sigma, rho, beta = parameters
         return [sigma * (s[1] - s[0]), s[0] * (rho - s[2]) - s[1], s[0] * s[1] - beta * s[2]]
 
-    return (
-        solve_ivp(slope, (0.0, 1.0), initial, method="DOP853", rtol=1e-11, atol=1e-11).y[:, -1] ** 2
-    ).sum()
+    return (solve_ivp(slope, (0.0, 1.0), initial, method="DOP853", rtol=1e-11, atol=1e-11).y[:, -1] ** 2).sum()
 
 
 def heat_reference(initial, diffusivity, target):

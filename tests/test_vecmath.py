@@ -72,9 +72,7 @@ UNARY = {
 BINARY = {
     "pow": Case(np.power, mpmath.power, ((0.7, 1.4), (-500, 500)), 160),
     "arctan2": Case(np.arctan2, mp.atan2, ((-3, 3), (-3, 3)), 80),
-    "logaddexp": Case(
-        np.logaddexp, lambda x, y: mp.log(mp.exp(x) + mp.exp(y)), ((0, 40), (0, 40)), 75, cancels=True
-    ),
+    "logaddexp": Case(np.logaddexp, lambda x, y: mp.log(mp.exp(x) + mp.exp(y)), ((0, 40), (0, 40)), 75, cancels=True),
 }
 CASES = UNARY | BINARY
 
@@ -263,9 +261,7 @@ def test_a_loop_is_vectorised(name: str, dtype: type) -> None:
     x = np.ones(3, dtype)
     loop(*([x] * (2 if name in BINARY else 1)), np.empty_like(x))
     vector = r"<(vscale x )?\d+ x " + ("double" if dtype is np.float64 else "float") + ">"
-    texts = [
-        text for signature, text in loop.inspect_llvm().items() if signature[0].dtype.name == dtype.__name__
-    ]
+    texts = [text for signature, text in loop.inspect_llvm().items() if signature[0].dtype.name == dtype.__name__]
     assert re.search(rf"(fmul|fadd|fdiv) {vector}", texts[0])
 
 
@@ -292,10 +288,7 @@ def test_arguments_near_multiples_of_half_pi(name: str) -> None:
         nearest = [t for e in range(-52, -22) for t in nearest_to_multiples_of_half_pi(e)]
         x = np.array([float(int(k) * mp.pi / 2) for k in n] + nearest)
         got = evaluate(name, x)
-        errors = [
-            error_from_exact(float(y), CASES[name].exact(mp.mpf(float(t))))
-            for t, y in zip(x, got, strict=True)
-        ]
+        errors = [error_from_exact(float(y), CASES[name].exact(mp.mpf(float(t)))) for t, y in zip(x, got, strict=True)]
     assert max(errors) <= 2
 
 

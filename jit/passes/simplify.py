@@ -30,7 +30,8 @@ class Rewriter:
 
     def simplest(self, primitive: Primitive, inputs: tuple[Atom, ...], params: Params, out: Var) -> Atom:
         if primitive.elementwise:
-            inputs = self.without_expansions(inputs, out)
+            if out.aval.shape:
+                inputs = self.without_expansions(inputs, out)
             if all(type(x) is Literal for x in inputs):
                 return self.expanded(_folded(primitive, inputs, params, out), out)
             scalars = self.scalars(inputs) if out.aval.size > 1 else None
