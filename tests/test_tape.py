@@ -1,5 +1,6 @@
 """Modes, recording, nodes and the sweep."""
 
+import asyncio
 import gc
 import threading
 from time import perf_counter
@@ -101,10 +102,26 @@ def test_modes_belong_to_a_thread():
     assert STATE.tape is None
 
 
+def test_modes_belong_to_an_asynchronous_task():
+    seen = []
+
+    async def off():
+        with ag.no_grad():
+            await asyncio.sleep(0)
+            seen.append(ag.is_grad_enabled())
+
+    async def on():
+        seen.append(ag.is_grad_enabled())
+
+    async def both():
+        await asyncio.gather(off(), on())
+
+    asyncio.run(both())
+    assert seen == [True, False]
+
+
 def test_the_state_has_no_other_fields():
-    with pytest.raises(
-        AttributeError, match="the state has the fields grad_enabled, tape, nesting, got grad"
-    ):
+    with pytest.raises(AttributeError, match="the state has the fields grad_enabled, tape, nesting, got grad"):
         STATE.grad  # noqa: B018
 
 
@@ -272,3 +289,36 @@ def test_a_node_may_be_made_by_hand():
     x = leaf(2.0)
     node = Node(ops.mul, (3.0, np.float64(2.0)), None, {}, (None, x), True)
     assert sweep([(node, 5 * ONE)], None, None, True) == {x: 15.0}
+
+
+# ---- sweeps within sweeps ----
+
+
+def test_an_inner_gradient_is_by_its_own_argument():
+    # Both arguments have the value 3: d/dy (x y) is x, and not x + y.
+    def outer(x):
+        return x * ag.grad(lambda y: x * y)(x)
+
+    assert outer(np.array(3.0)) == 9.0
+    assert ag.grad(outer)(np.array(3.0)) == 6.0
+
+
+def test_an_inner_gradient_holds_the_outer_argument_constant():
+    f = ag.grad(lambda x: x * ag.grad(lambda y: x + y)(np.array(1.0)))
+    assert f(np.array(1.0)) == 1.0
+
+
+def test_nested_gradients_of_a_polynomial():
+    f = lambda x: x**5
+    for order, factor in enumerate([1, 5, 20, 60, 120, 120, 0]):
+        assert f(np.array(1.0)) == factor, order
+        f = ag.grad(f)
+
+
+def test_backward_within_a_functional_gradient():
+    def f(x):
+        w = ag.tensor(2.0, requires_grad=True)
+        (w**3).backward()
+        return x * w.grad
+
+    assert ag.grad(f)(np.array(5.0)) == 12.0
