@@ -6,12 +6,10 @@ remedy.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import cache
 from inspect import Parameter, signature
 from math import pi
-from opcode import opmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +17,6 @@ import numpy as np
 from . import functions, ops
 from .functions.arguments import as_array
 from .primitive import Traced
-from .tape import STATE
-
-_STORE_SUBSCR = opmap["STORE_SUBSCR"]
 
 
 def _only_booleans(logical: Any, ufunc: str) -> Callable[..., Any]:
@@ -264,33 +259,3 @@ class Protocols(Traced):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return call(function, args, kwargs)
-
-
-def check_escape(requires_grad: bool, name: str) -> None:
-    """Refuses to hand the bare array of a tensor to NumPy where that would cut a gradient or a recording.
-
-    **Errors:** `RuntimeError` for a tensor that requires a gradient, or while a tape records.
-    """
-    if requires_grad:
-        raise RuntimeError(
-            f"{name} of a tensor that requires a gradient would cut the gradient; to write it into an array, "
-            "build the array with `stack`, `concatenate` or `where` instead; to leave the gradient behind, "
-            "call `.detach().numpy()`"
-        )
-    if STATE.tape is not None:
-        raise RuntimeError(
-            f"{name} of a tensor while a tape records would freeze the values of this call into the "
-            "recording; use the functions of `autograd` or of NumPy on the tensor itself, and `stack`, "
-            "`concatenate` or `where` instead of writing into an array"
-        )
-
-
-def check_assignment(requires_grad: bool) -> None:
-    """Refuses the conversion to a number that `array[i] = x` makes; `float(x)` is Python's own.
-
-    The two differ in nothing but the instruction that the caller's frame is at.
-    """
-    if requires_grad or STATE.tape is not None:
-        frame = sys._getframe(2)
-        if frame.f_code.co_code[frame.f_lasti] == _STORE_SUBSCR:
-            check_escape(requires_grad, "`array[i] = x`")

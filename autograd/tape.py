@@ -74,15 +74,17 @@ class Guard(NamedTuple):
 class Tape:
     """All that happened to tensors while it recorded: the equations in their order, and the guards.
 
-    `leaves` are the tensors that equations made and that `requires_grad_` turned into leaves.
+    `leaves` are the tensors that became leaves while it recorded, by the equation that made them or by themselves;
+    `accumulated` has each tensor that `backward()` gave a `.grad`, with what it had before.
     """
 
-    __slots__ = ("guards", "leaves", "nodes")
+    __slots__ = ("accumulated", "guards", "leaves", "nodes")
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.guards: list[Guard] = []
-        self.leaves: dict[Node, Any] = {}
+        self.leaves: dict[Any, Any] = {}
+        self.accumulated: list[tuple[Any, Any]] = []
 
     def __repr__(self) -> str:
         return f"<Tape of {len(self.nodes)} equations and {len(self.guards)} guards>"

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .conversions import Conversions
 from .errors import explained
 from .formatting import text_of
 from .functions.arguments import as_array
 from .operators import Operators
+from .ops.broadcasting import repeated
 from .primitive import PLAIN, Aval, Primitive, Shape
-from .protocols import Protocols, check_assignment, check_escape
+from .protocols import Protocols
 from .tape import (
-    Guard,
     Node,
     Tape,
     current_tape,
@@ -23,7 +24,6 @@ from .tape import (
     next_number,
     set_grad_enabled,
     sweep,
-    user_line,
 )
 from .weak import evaluate
 
@@ -32,7 +32,7 @@ _KEPT = 256
 _new = object.__new__
 
 
-class Tensor(Operators, Protocols):
+class Tensor(Operators, Protocols, Conversions):
     """An array with a gradient.
 
     **Arguments:** `data`, an array or what `np.asarray` takes; `requires_grad`, whether operations on it
@@ -186,15 +186,6 @@ class Tensor(Operators, Protocols):
         node.out = out if saves == "out" or saves == "both" else None
         return result
 
-    def escape(self, value: Any, op: str) -> Any:
-        """`value`, which Python is about to decide on, noted as a guard where a tape records."""
-        tape = current_tape()
-        if tape is not None and self.node is not None:
-            tape.guards.append(Guard(self.node, value, user_line()))
-        elif tape is not None:
-            tape.guards.append(Guard(self, value, user_line()))
-        return value
-
     def detach(self) -> Tensor:
         """The same values, cut off from the graph.
 
@@ -222,10 +213,11 @@ class Tensor(Operators, Protocols):
             )
         self.requires_grad = requires_grad
         tape = current_tape()
-        if self.node is not None and tape is not None:
+        if tape is not None:
             # What the recorded program computed before is where the gradient ends, and yet a leaf.
-            self.node.requires_grad = requires_grad
-            tape.leaves[self.node] = self
+            if self.node is not None:
+                self.node.requires_grad = requires_grad
+            tape.leaves[self.node or self] = self
         return self
 
     # ---- the sweep ----
@@ -268,66 +260,9 @@ class Tensor(Operators, Protocols):
         for source, g in cotangents.items():
             leaf = source if isinstance(source, Tensor) else tensors[source]
             if leaf.requires_grad:
+                if tape is not None:
+                    tape.accumulated.append((leaf, leaf.grad))
                 _accumulate(leaf, g, taken)
-
-    # ---- leaving the library ----
-
-    def numpy(self) -> np.ndarray[Any, Any]:
-        """The values as a NumPy array, which shares their memory.
-
-        **Errors:** `RuntimeError` for a tensor that requires a gradient, or while a tape records.
-        """
-        check_escape(self.requires_grad, "`numpy()`")
-        return np.asarray(self.data)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        check_escape(self.requires_grad, "the NumPy array")
-        return np.array(self.data, dtype=dtype, copy=copy)
-
-    def item(self) -> Any:
-        """The only element as a Python number."""
-        if self.data.size != 1:
-            raise ValueError(f"`item` needs a tensor with one element, got shape {self.shape}; use `tolist()`")
-        return self.escape(self.data.item(), "item")
-
-    def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers."""
-        return self.escape(self.data.tolist(), "tolist")
-
-    def __bool__(self) -> bool:
-        if self.data.size != 1:
-            raise ValueError(
-                f"the truth of a tensor with shape {self.shape} is ambiguous; use `.any()`, `.all()` or `where`"
-            )
-        check_assignment(self.requires_grad)
-        return bool(self.escape(bool(self.data), "bool"))
-
-    def __float__(self) -> float:
-        value = float(self._single("float"))
-        check_assignment(self.requires_grad)
-        return float(self.escape(value, "float"))
-
-    def __int__(self) -> int:
-        value = int(self._single("int"))
-        check_assignment(self.requires_grad)
-        return int(self.escape(value, "int"))
-
-    def __complex__(self) -> complex:
-        value = complex(self._single("complex"))
-        check_assignment(self.requires_grad)
-        return complex(self.escape(value, "complex"))
-
-    def __index__(self) -> int:
-        if self.dtype.kind not in "iu":
-            raise TypeError(f"an index needs an integer, got a tensor of {self.dtype.name}; use `int(x)`")
-        value = int(self._single("index"))
-        check_assignment(self.requires_grad)
-        return int(self.escape(value, "index"))
-
-    def _single(self, name: str) -> Any:
-        if self.data.size != 1:
-            raise TypeError(f"`{name}` needs a tensor with one element, got shape {self.shape}")
-        return self.data.item()
 
     # `==` compares elements, so the identity has to be said again; as a slot in C it costs nothing.
     __hash__ = object.__hash__
@@ -428,6 +363,8 @@ def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
                 f"only for scalar outputs), got shape {y.shape} of {y.dtype.name}; reduce it (`y.sum()`) or "
                 "pass `gradient`, an array of that shape"
             )
+        if current_tape() is not None:
+            return root, repeated(1, data.dtype, data.shape)
         return root, data.dtype.type(1) if data.ndim == 0 else np.ones(data.shape, data.dtype)
     g = g if isinstance(g, Tensor) else np.asarray(g, data.dtype)
     if g.shape != data.shape:

@@ -505,9 +505,9 @@ def _expanded(view: View, x: Aval, *, shape: Shape) -> View:
 
 
 def _sliced(view: View, x: Aval, *, index: Any) -> View:
-    offset = view.offset + sum(start * s for (start, _, _), s in zip(index, view.strides, strict=True))
-    strides = tuple([step * s for (_, _, step), s in zip(index, view.strides, strict=True)])
-    return view._replace(offset=offset, strides=strides)
+    pairs = list(zip(index, view.strides, strict=True))
+    offset = view.offset + sum((i if isinstance(i, int) else i[0]) * s for i, s in pairs)
+    return view._replace(offset=offset, strides=tuple([i[2] * s for i, s in pairs if not isinstance(i, int)]))
 
 
 VIEWS: dict[Primitive, Any] = {

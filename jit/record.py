@@ -10,14 +10,15 @@ import numpy as np
 from autograd import Tensor, ops
 from autograd.primitive import Aval, Primitive
 from autograd.tape import Guard, Node, Tape
+from autograd.tensor import lift
 from autograd.weak import Weak, plain
 
 from .graph import Atom, Equation, Graph, Literal, Params, Var
-from .signature import order_of
+from .signature import check_dtype, order_of
 
 
 class Captured(NamedTuple):
-    """An array, or a tensor, that a graph holds on to; `order` is the permutation in which the kernel takes it."""
+    """An array, or a tensor, that a graph holds on to; `order` is the permutation in which the graph takes it."""
 
     source: Any
     order: tuple[int, ...] | None
@@ -120,9 +121,9 @@ class _Builder:
             if parent is None:
                 atoms.append(self.constant(value, primitive, values, i, node.out))
             else:
-                source = source_of(parent)
-                known = self.atoms.get(id(source))
-                atom = self.atom(source, value) if known is None else known
+                atom = self.atom(source_of(parent), value)
+                if node.requires_grad and isinstance(parent, Node) and not parent.requires_grad:
+                    atom = self.stopped(atom)
                 atoms.append(self.promoted(atom, primitive, values, i, node.out))
         params = tuple(sorted(node.params.items()))
         self.atoms[id(node)] = self.equation(primitive, tuple(atoms), params, _aval(node.out))
@@ -139,23 +140,32 @@ class _Builder:
             return atom
         return self.equation(ops.astype, (atom,), (("dtype", dtype),), Aval(atom.aval.shape, dtype))
 
+    def stopped(self, atom: Atom) -> Atom:
+        """What was computed without gradients, for instance within `no_grad`, as a gradient finds it."""
+        if isinstance(atom, Literal) or atom.aval.dtype.kind != "f":
+            return atom
+        return self.equation(ops.stop_gradient, (atom,), (), atom.aval)
+
     def atom(self, source: Any, value: Any) -> Atom:
-        """The variable of a node or leaf tensor; a new capture for a leaf that is not an input."""
+        """The variable of a node or leaf tensor; a new capture for what is neither recorded nor an input."""
         known = self.atoms.get(id(source))
         if known is not None:
             return known
-        known = self.number(value)
-        if known is None:
-            known = self.capture(source, value)
+        if isinstance(source, Node) and source.requires_grad:
+            # Made before the recording began: gradients go through it to where it came from.
+            known = self.capture(lift(value, source), value)
+        else:
+            known = self.number(source, value) or self.capture(source, value)
         self.kept.append(source)
         self.atoms[id(source)] = known
         return known
 
-    def number(self, value: Any) -> Atom | None:
-        """The literal that a value is or repeats, if nobody can write to it; `None` for any other array."""
+    def number(self, source: Any, value: Any) -> Atom | None:
+        """The literal that a value is or repeats, if it stays that for ever; `None` for any other array."""
         if isinstance(value, np.generic):
-            return Literal.of(value, value.dtype)
-        if not value.size or any(value.strides) or value.flags.writeable:
+            # A tensor may be given other data later.
+            return None if isinstance(source, Tensor) else Literal.of(value, value.dtype)
+        if not value.size or any(value.strides) or not _is_immutable(value):
             return None
         number = Literal.of(value.flat[0], value.dtype)
         if value.ndim == 0:
@@ -164,6 +174,7 @@ class _Builder:
 
     def capture(self, source: Any, value: Any) -> Var:
         value = np.asarray(value)
+        check_dtype(value.dtype)
         aval, order = _aval(value), order_of(value)
         given = aval if order is None else Aval(tuple([aval.shape[i] for i in order]), aval.dtype)
         variable = Var(given)
@@ -189,11 +200,12 @@ class _Builder:
         source, value = source_of(guard.node), guard.value
         seen = source.out if isinstance(source, Node) else source.data
         x = self.atom(source, seen)
-        condition = Aval((), np.dtype(bool))
         if isinstance(value, bool):
-            x = self.equation(ops.not_equal, (x, Literal.of(0, x.aval.dtype)), (), Aval(x.aval.shape, condition.dtype))
-            seen = np.asarray(value)
-        elif isinstance(value, int):
+            if x.aval.dtype.kind != "b":
+                aval = Aval(x.aval.shape, np.dtype(bool))
+                x = self.equation(ops.not_equal, (x, Literal.of(0, x.aval.dtype)), (), aval)
+            return self.all(x if value else self.equation(ops.logical_not, (x,), (), x.aval))
+        if isinstance(value, int):
             if x.aval.dtype.kind == "f":
                 x = self.equation(ops.trunc, (x,), (), x.aval)
             seen = np.asarray(value, x.aval.dtype)
@@ -230,9 +242,19 @@ def _weak_dtype(primitive: Primitive, values: tuple[Any, ...], i: int, out: Any)
         return np.dtype(bool)
     arrays = [x for x in operands if isinstance(x, np.ndarray | np.generic)]
     if not arrays:
-        return out.dtype
+        # Python numbers alone: what NumPy makes of them as arrays.
+        return np.result_type(*[np.asarray(plain(x)).dtype for x in operands])
     return np.result_type(*[x.dtype for x in arrays], plain(values[i]))
 
 
+def _is_immutable(x: Any) -> bool:
+    """Whether neither the array nor one that it is a view of can be written to."""
+    while isinstance(x, np.ndarray):
+        if x.flags.writeable:
+            return False
+        x = x.base
+    return x is None
+
+
 def _aval(x: Any) -> Aval:
-    return Aval(x.shape, x.dtype)
+    return Aval(x.shape, x.dtype if x.dtype.isnative else x.dtype.newbyteorder("="))

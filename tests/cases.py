@@ -258,6 +258,9 @@ INDICES = (
     ((1, 0, 1), (0, 5, 1)),
     ((4, 0, 1), (4, 0, -1)),
     ((0, 1, -1), (0, 3, 2)),
+    (2, (0, 5, 1)),
+    ((3, 2, -2), 4),
+    (3, 0),
 )
 
 MOVEMENT = [
@@ -265,7 +268,7 @@ MOVEMENT = [
     case(ops.slice_, (), index=()),
     case(ops.slice_, (0, 2), index=((0, 0, 1), (1, 2, -1))),
     *[
-        case(ops.unslice, tuple(size for _, size, _ in index), shape=(4, 5), index=index, kinds="fib")
+        case(ops.unslice, tuple(i[1] for i in index if not isinstance(i, int)), shape=(4, 5), index=index, kinds="fib")
         for index in INDICES
     ],
     case(ops.unslice, (), shape=(), index=()),

@@ -30,15 +30,16 @@ def transpose(x, *, axes):
 
 
 def slice_(x, *, index):
-    for axis, (start, size, step) in enumerate(index):
-        x = np.take(x, [start + step * k for k in range(size)], axis)
+    for axis, i in reversed(list(enumerate(index))):
+        x = np.take(x, i if isinstance(i, int) else [i[0] + i[2] * k for k in range(i[1])], axis)
     return np.asarray(x)
 
 
 def unslice(x, *, shape, index):
     out = np.zeros(shape, x.dtype)
     for at in np.ndindex(x.shape):
-        out[tuple(start + step * k for k, (start, _, step) in zip(at, index, strict=True))] = x[at]
+        steps = iter(at)
+        out[tuple(i if isinstance(i, int) else i[0] + i[2] * next(steps) for i in index)] = x[at]
     return out
 
 

@@ -28,6 +28,7 @@ ORDER = (
     "autograd.operators",
     "autograd.formatting",
     "autograd.protocols",
+    "autograd.conversions",
     "autograd.tensor",
     "autograd.creation",
     "autograd.transforms",

@@ -53,9 +53,7 @@ def _row(x: Any, i: int) -> Any:
     n = shape[0] if shape else 0
     if not -n <= i < n:
         return _basic(x, (i,))
-    if n > 1:
-        x = ops.slice_(x, index=((i + n if i < 0 else i, 1, 1), *[(0, m, 1) for m in shape[1:]]))
-    return ops.reshape(x, shape=shape[1:])
+    return ops.slice_(x, index=(i + n if i < 0 else i, *[(0, m, 1) for m in shape[1:]]))
 
 
 # ---- integers, slices, None and ... ----
@@ -64,7 +62,7 @@ def _row(x: Any, i: int) -> Any:
 def _basic(x: Any, items: tuple[Any, ...]) -> Any:
     """The elements by an index of these kinds: one slice and one reshape, or less."""
     shape = x.shape
-    index: list[tuple[int, int, int]] = []
+    index: list[int | tuple[int, int, int]] = []
     kept: list[int] = []
     changed = False
     for item in _filled(items, shape):
@@ -76,8 +74,8 @@ def _basic(x: Any, items: tuple[Any, ...]) -> Any:
             start = item + n if item < 0 else item
             if not 0 <= start < n:
                 raise _out_of_range(item, len(index), shape)
-            index.append((start, 1, 1))
-            changed = changed or n != 1
+            index.append(start)
+            changed = True
             continue
         start, stop, step = item.indices(n)
         size = len(range(start, stop, step))
@@ -140,7 +138,7 @@ def _item(item: Any) -> Any:
     kind = array.dtype.kind
     if kind == "b":
         # The shape depends on the values of a mask, so a recording holds for these values alone.
-        return array.escape(np.asarray(array.data), "mask") if recorded else array
+        return array.escape(np.asarray(array.data)) if recorded else array
     if kind not in "iu":
         raise IndexError(
             f"an index needs integers, slices, `None`, `...` or booleans, got {type(item).__name__} of "

@@ -90,4 +90,11 @@ def unbroadcast(g: Any, x: Any) -> Any:
 
 def zeros(x: Any) -> Any:
     """The zero cotangent of `x`."""
-    return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+    return repeated(0, x.dtype, x.shape)
+
+
+def repeated(number: float, dtype: Any, shape: Shape) -> Any:
+    """An array of one number that nobody can write to, so that it is known to stay that number."""
+    one = np.asarray(number, dtype)
+    one.flags.writeable = False
+    return np.broadcast_to(one, shape)

@@ -9,13 +9,13 @@ import numpy as np
 from ..primitive import Aval, Primitive, Shape
 from .broadcasting import astype
 
-#: For each axis the first element, the number of elements and the step.
-Index = tuple[tuple[int, int, int], ...]
+#: For each axis the first element, the number of elements and the step; or one position, which drops the axis.
+Index = tuple[int | tuple[int, int, int], ...]
 
 
-def slices(index: Index) -> tuple[slice, ...]:
+def slices(index: Index) -> tuple[int | slice, ...]:
     """NumPy's form of an index; a negative step that reaches element 0 stops at `None`."""
-    return tuple([_slice(start, size, step) for start, size, step in index])
+    return tuple([i if type(i) is int else _slice(*i) for i in index])  # type: ignore[misc]
 
 
 def _slice(start: int, size: int, step: int) -> slice:
@@ -57,7 +57,7 @@ transpose = Primitive(
 slice_ = Primitive(
     "slice",
     eval=lambda x, *, index: x[slices(index)],
-    aval=lambda x, *, index: Aval(tuple([size for _, size, _ in index]), x.dtype),
+    aval=lambda x, *, index: Aval(tuple([i[1] for i in index if type(i) is not int]), x.dtype),
     vjps=(lambda g, _, x, *, index: unslice(g, shape=x.shape, index=index),),
     saves="shapes",
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Aval, Primitive
-from .broadcasting import astype, reduced_shape, reshape, sum, unreduce
+from .broadcasting import astype, reduced_shape, repeated, reshape, sum, unreduce
 from .movement import concatenate, slice_, transpose
 
 Axes = tuple[int, ...]
@@ -38,7 +38,7 @@ def products_of_others(x: Any) -> Any:
     """
     n = x.shape[-1]
     if n <= 1:
-        return np.broadcast_to(np.ones((), x.dtype), x.shape)
+        return repeated(1, x.dtype, x.shape)
     half = n // 2
     first, second = _part(x, 0, half), _part(x, half, half)
     above = products_of_others(first * second)

@@ -230,7 +230,8 @@ class _Emitter:
         """The offset of `view[indices..., trailing position]`, each index checked against its axis."""
         b = self.builder
         trailing = len(view.strides) - rank
-        own = self.unmerged_position()[len(self.nest.shape) - trailing :] if trailing else []
+        # A nest of shape () stands for axes of length one.
+        own = ([index(0)] * trailing + self.unmerged_position())[-trailing:] if trailing else []
         where = offset(b, 0, view.strides[rank:], own)
         for operand, n, stride in zip(indices, shape, view.strides, strict=False):
             i = cast(b, self.value(operand), operand.atom.aval.dtype, np.dtype(np.int64))

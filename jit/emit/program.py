@@ -42,7 +42,8 @@ def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory:
     for step in program.steps:
         body.step(step)
     status = body.checked([body.scalar(guard) for guard in program.guards])
-    return status, [body.scalar(x) for x in program.outputs if x.atom.aval.shape == ()]
+    returned = zip(program.graph.outputs, program.outputs, strict=True)
+    return status, [body.scalar(operand) for x, operand in returned if x.aval.shape == ()]
 
 
 class _Body:
