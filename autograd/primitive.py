@@ -61,9 +61,10 @@ class Primitive:
     """One op.
 
     **Arguments:** `name`; `eval(*arrays, **params)`, its value by NumPy; `aval(*avals, **params)`, the
-    shape and dtype of that value; `vjps`, one rule for each input, or a function of the input's index
-    for ops with any number of inputs. A rule is `rule(g, out, *inputs, **params)` and returns the
-    cotangent of its input; `None` says that the op is constant in that input. Rules are written with
+    shape and dtype of that value; `vjps`, one rule for each input, where inputs past the last rule have
+    none; or one function that gives the cotangents of all inputs, for ops with any number of them. A rule is
+    `rule(g, out, *inputs, **params)` and returns the cotangent of its input; `None` says that the op is
+    constant in that input. Rules are written with
     infix operators, primitives, `.shape` and `.dtype` alone, so that the same rule runs on arrays and
     on tensors. `saves` says which values the rules read (`"inputs"`, `"out"`, `"both"` or `"shapes"`,
     where the shape and dtype of the inputs suffice); `elementwise` marks the ops whose element
@@ -73,7 +74,7 @@ class Primitive:
     name: str
     eval: Callable[..., Any]
     aval: Callable[..., Aval]
-    vjps: tuple[Rule | None, ...] | Callable[[int], Rule | None] = ()
+    vjps: tuple[Rule | None, ...] | Rule = ()
     saves: str = "both"
     elementwise: bool = False
     differentiable: bool = field(init=False)
@@ -87,9 +88,10 @@ class Primitive:
 
     def vjp(self, i: int) -> Rule | None:
         """The rule for the cotangent of input `i`."""
-        if callable(self.vjps):
-            return self.vjps(i)
-        return self.vjps[i] if self.vjps else None
+        together = self.vjps
+        if isinstance(together, tuple):
+            return together[i] if i < len(together) else None
+        return lambda *values, **params: together(*values, **params)[i]
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         for x in inputs:

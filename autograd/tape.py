@@ -267,15 +267,19 @@ def sweep(
             out = lift(out, node)
             inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
         rules: Any = node.primitive.vjps
+        together = None if type(rules) is tuple else rules(g, out, *inputs, **params)
         for i, parent in enumerate(node.parents):
             if parent is None or not parent.requires_grad:
                 continue
             if wanted is not None and parent not in wanted:
                 continue
-            rule = rules[i] if type(rules) is tuple else rules(i)
-            if rule is None:
+            if together is not None:
+                gx = together[i]
+            else:
+                rule = rules[i] if i < len(rules) else None
+                gx = None if rule is None else rule(g, out, *inputs, **params)
+            if gx is None:
                 continue
-            gx = rule(g, out, *inputs, **params)
             seen = cotangents.get(parent)
             if seen is not None:
                 cotangents[parent] = seen + gx

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from autograd import Tensor
 from autograd.primitive import Primitive
 from autograd.tape import Node
-from autograd.tensor import constant
 
 
 class Cotangents(tuple[Any, ...]):
@@ -28,13 +25,18 @@ class Pullback:
 
     def __init__(self, function: Callable[..., Any], wanted: tuple[bool, ...]) -> None:
         self.function, self.wanted = function, wanted
-        self.last: tuple[Any, Any] = (None, None)
+        self.seed: Any = None
+        self.found: dict[int, Any] = {}
 
     def __call__(self, i: int, g: Any, inputs: tuple[Any, ...]) -> Any:
-        if self.last[0] is not g:
+        if self.seed is not g or i not in self.found:
             gs = list(g) if isinstance(g, Cotangents) else [g]
-            self.last = (g, self.function(gs, list(inputs), self.wanted))
-        return self.last[1][i]
+            self.seed = g
+            self.found = {i: x for i, x in enumerate(self.function(gs, list(inputs), self.wanted)) if self.wanted[i]}
+        x = self.found.pop(i)
+        if not self.found:
+            self.seed = None
+        return x
 
 
 def _call_vjp(i: int) -> Any:
@@ -53,26 +55,25 @@ compiled_call = Primitive("compiled_call", eval=_no_eval, aval=_no_eval, vjps=_c
 compiled_output = Primitive("compiled_output", eval=_no_eval, aval=_no_eval, vjps=(_pick_vjp,), saves="shapes")
 
 
-def connect(
-    outputs: Sequence[Any], inputs: Sequence[Any], values: Sequence[Any], function: Callable[..., Any]
-) -> list[Tensor]:
-    """The outputs of a compiled call as tensors of the tape that its inputs are on.
+class Link:
+    """What connects the tensors that a compiled call returns with those that it was given and those that it captured.
 
-    **Arguments:** `outputs`, the arrays; `inputs`, the tensors (or what else was given) and `values`, their arrays;
-    `function(gs, values, wanted)`, which gives the cotangents of the inputs that are wanted.
+    **Arguments:** `function(gs, values, wanted)`, which gives the cotangents of the inputs that are `wanted` from those
+    of the outputs; `requires_grad`, which outputs have a gradient.
     """
-    wanted = tuple([isinstance(x, Tensor) and x.requires_grad for x in inputs])
-    parents = tuple([(x.node or x) if w else None for x, w in zip(inputs, wanted, strict=True)])
-    params = {"pullback": Pullback(function, wanted)}
-    call = Node(compiled_call, tuple(values), None, params, parents, True)
-    tensors = []
-    for i, out in enumerate(outputs):
-        x = constant(np.asarray(out))
-        if x.dtype.kind == "f":
-            x.requires_grad = True
-            x.node = call if len(outputs) == 1 else _picked(call, i, len(outputs))
-        tensors.append(x)
-    return tensors
+
+    def __init__(self, function: Callable[..., Any], wanted: Sequence[bool], requires_grad: Sequence[bool]) -> None:
+        self.function, self.wanted, self.requires_grad = function, tuple(wanted), tuple(requires_grad)
+
+    def __call__(self, outputs: Sequence[Tensor], inputs: Sequence[Any], values: Sequence[Any]) -> None:
+        """Puts the outputs on the tape that the inputs are on; `values` are the arrays of the inputs."""
+        parents = tuple([(x.node or x) if want else None for x, want in zip(inputs, self.wanted, strict=True)])
+        params = {"pullback": Pullback(self.function, self.wanted)}
+        call = Node(compiled_call, tuple(values), None, params, parents, True)
+        for i, (y, connected) in enumerate(zip(outputs, self.requires_grad, strict=True)):
+            if connected:
+                y.requires_grad = True
+                y.node = call if len(outputs) == 1 else _picked(call, i, len(outputs))
 
 
 def _picked(call: Node, i: int, count: int) -> Node:

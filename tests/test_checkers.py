@@ -47,11 +47,8 @@ STEEP = [op for op in DIFFERENTIABLE if op not in FLAT]
 def each_rule(case: Case, change: Any) -> Any:
     """The rules of the case's primitive by the inputs in question, each as `change` makes it."""
 
-    def vjp(i: int) -> Any:
-        rule = case.op.vjp(i)
-        return change(rule) if i in case.wrt else rule
-
-    return vjp
+    rules = [case.op.vjp(i) for i in range(len(case.inputs))]
+    return tuple([change(rule) if i in case.wrt else rule for i, rule in enumerate(rules)])
 
 
 def scaled(rule: Any) -> Any:

@@ -15,20 +15,12 @@ def _scatter_add_eval(x: Any, *indices: Any, shape: Shape) -> Any:
     return out
 
 
-def _gather_vjp(i: int) -> Any:
-    return None if i else lambda g, _, x, *indices: scatter_add(g, *indices, shape=x.shape)
-
-
-def _scatter_add_vjp(i: int) -> Any:
-    return None if i else lambda g, _, x, *indices, shape: gather(g, *indices)
-
-
 # The index arrays share one shape and stand for the first axes of `x`: out = x[indices[0], indices[1], ...].
 gather = Primitive(
     "gather",
     eval=lambda x, *indices: x[tuple(indices)],
     aval=lambda x, *indices: Aval(indices[0].shape + x.shape[len(indices) :], x.dtype),
-    vjps=_gather_vjp,
+    vjps=(lambda g, _, x, *indices: scatter_add(g, *indices, shape=x.shape),),
     saves="inputs",
 )
 
@@ -36,6 +28,6 @@ scatter_add = Primitive(
     "scatter_add",
     eval=_scatter_add_eval,
     aval=lambda x, *indices, shape: Aval(shape, x.dtype),
-    vjps=_scatter_add_vjp,
+    vjps=(lambda g, _, x, *indices, shape: gather(g, *indices),),
     saves="inputs",
 )

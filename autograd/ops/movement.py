@@ -35,15 +35,16 @@ def _concatenate_aval(*xs: Aval, axis: int) -> Aval:
     return Aval(tuple(shape), np.result_type(*[x.dtype for x in xs]))
 
 
-def _concatenate_vjp(i: int) -> Any:
-    def rule(g: Any, _: Any, *xs: Any, axis: int) -> Any:
-        start = sum(x.shape[axis] for x in xs[:i])
-        index = [(0, n, 1) for n in g.shape]
-        index[axis] = (start, xs[i].shape[axis], 1)
-        part = slice_(g, index=tuple(index))
-        return part if part.dtype == xs[i].dtype else astype(part, dtype=xs[i].dtype)
-
-    return rule
+def _concatenate_vjp(g: Any, _: Any, *xs: Any, axis: int) -> list[Any]:
+    before = [(0, n, 1) for n in g.shape[:axis]]
+    after = [(0, n, 1) for n in g.shape[axis + 1 :]]
+    parts, start = [], 0
+    for x in xs:
+        size = np.shape(x)[axis]
+        part = slice_(g, index=(*before, (start, size, 1), *after))
+        parts.append(part if part.dtype == x.dtype else astype(part, dtype=x.dtype))
+        start += size
+    return parts
 
 
 transpose = Primitive(
