@@ -341,7 +341,8 @@ def cotangents_of(
     with np.errstate(all="ignore"):
         if not create_graph and tape is None:
             return sweep(seeds, wanted, None, retain)
-        seeds = [(root, g if isinstance(g, Tensor) else constant(g)) for root, g in seeds]
+        # A number stays one: on a tape it is part of the program.
+        seeds = [(root, g if isinstance(g, Tensor | np.generic) else constant(g)) for root, g in seeds]
         with set_grad_enabled(create_graph):
             # A recording still needs the values that a sweep would free.
             return sweep(seeds, wanted, lift, retain or tape is not None)

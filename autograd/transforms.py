@@ -11,7 +11,7 @@ import numpy as np
 from . import ops
 from .tape import STATE, enable_grad
 from .tensor import Tensor, constant, cotangents_of
-from .tree import Structure, flatten, tree_map, unflatten
+from .tree import Structure, flatten, unflatten
 
 Argnums = int | Sequence[int]
 
@@ -99,7 +99,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     differentiate, or several positions.
 
     **Returns:** a function with the arguments of `f` that returns `(value, gradient)`, the gradient of the
-    structure of the argument, or a tuple of them for several positions.
+    structure of the argument, or a tuple of them for several positions; numbers in, numbers out.
 
     >>> import numpy as np
     >>> import autograd as ag
@@ -114,19 +114,26 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     @wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         leaves, structures, all_args = _differentiable(f, args, positions)
-        with_tensors = any(isinstance(x, Tensor) for x in flatten((args, kwargs))[0])
-        nested = STATE.nesting > 0 or any(isinstance(x, Tensor) and x.requires_grad for x in flatten(args)[0])
-        STATE.nesting += 1
+        given = flatten((args, kwargs))[0]
+        tensors = [x for x in given if isinstance(x, Tensor)]
+        nesting = STATE.nesting
+        STATE.nesting = nesting + 1
         try:
             with enable_grad():
                 out = f(*all_args, **kwargs)
-            gradients = _gradients(f, out, leaves, create_graph=nested)
+            outer = nesting > 0 or any(x.requires_grad for x in tensors)
+            gradients = _gradients(f, out, leaves, create_graph=outer)
         finally:
-            STATE.nesting -= 1
-        keep = with_tensors or STATE.tape is not None
-        parts = [unflatten(s, gradients[i:j]) for s, i, j in _spans(structures)]
-        gradient = parts[0] if isinstance(argnums, int) else tuple(parts)
-        return _leave(out, keep), tree_map(lambda g: _leave(g, keep), gradient)
+            STATE.nesting = nesting
+        if tensors or STATE.tape is not None:
+            leave: Callable[[Any], Any] = _tensor
+        elif nesting > 0:
+            leave = _inner
+        else:
+            leave = _number if all(type(x) in (float, int) for x in given) else _array
+        left = [leave(g) for g in gradients]
+        parts = [unflatten(s, left[i:j]) for s, i, j in _spans(structures)]
+        return leave(out), parts[0] if isinstance(argnums, int) else tuple(parts)
 
     return differentiated
 
@@ -204,16 +211,26 @@ def _spans(structures: list[Structure]) -> list[tuple[Structure, int, int]]:
     return spans
 
 
-def _leave(x: Any, keep: bool) -> Any:
-    """`x` on its way out: a tensor where tensors came in or an outer sweep needs it, an array otherwise."""
-    if isinstance(x, Tensor):
-        outer = x.requires_grad and STATE.nesting > 0
-        return x if keep or outer else _array(x.data)
-    return constant(np.asarray(x)) if keep else _array(x)
+def _tensor(x: Any) -> Any:
+    """A result where tensors came in."""
+    return x if isinstance(x, Tensor) else constant(np.asarray(x))
+
+
+def _inner(x: Any) -> Any:
+    """A result inside an outer gradient, which it stays connected with."""
+    return x if isinstance(x, Tensor) and x.requires_grad else _array(x)
 
 
 def _array(x: Any) -> Any:
+    """A result where arrays came in."""
+    x = x.data if isinstance(x, Tensor) else x
     # A sweep may hand out a view of what the caller still holds.
-    if isinstance(x, np.ndarray):
-        return x.copy() if x.base is not None or not x.flags.writeable else x
+    if isinstance(x, np.ndarray) and (x.base is not None or not x.flags.writeable):
+        return x.copy()
     return x
+
+
+def _number(x: Any) -> Any:
+    """A result where Python numbers came in."""
+    x = _array(x)
+    return x.item() if isinstance(x, np.ndarray | np.generic) and x.ndim == 0 else x

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
-from autograd import layout as layout_module
+from autograd import layers
 from autograd.layout import NODE_GAP, Layout, layout
 from autograd.picture import Picture
 
@@ -384,7 +384,7 @@ def test_an_input_stands_beside_its_use():
 
 def test_past_the_most_bends_long_edges_are_arcs(monkeypatch):
     nodes, edges = GRAPHS["used again at the end"]
-    monkeypatch.setattr(layout_module, "MAX_BENDS", 10)
+    monkeypatch.setattr(layers, "MAX_BENDS", 10)
     drawing = layout([SIZE] * nodes, edges)
     arc = drawing.paths[edges.index((0, 19))]
     assert max(x for x, _ in arc) > max(arc[0][0], arc[-1][0]) + 50
@@ -392,7 +392,7 @@ def test_past_the_most_bends_long_edges_are_arcs(monkeypatch):
 
 
 def test_work_does_not_grow_with_the_square_of_a_chain(monkeypatch):
-    monkeypatch.setattr(layout_module, "MAX_BENDS", 3_000)
+    monkeypatch.setattr(layers, "MAX_BENDS", 3_000)
     nodes = 3_000
     edges = [(i, i + 1) for i in range(nodes - 1)] + [(i, nodes - 1) for i in range(nodes - 2)]
     began = time.process_time()
