@@ -6,20 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import autograd as ag
-from autograd import Tensor
-from autograd.primitive import aval_of
+from autograd import Tensor, ops
+from autograd.primitive import Aval, aval_of
 from autograd.tape import Tape
 from autograd.transforms import Argnums
+from autograd.weak import Weak
 
-from .compiled import Compiled, captured_values
-from .passes import optimise
-from .record import Recording, graph_of
-from .replay import replay
+from .compiled import Compiled
+from .record import Recording, graph_of, source_of
+from .replay import permuted, replay
 
 
 def compile(
     function: Callable[..., Any] | Tape,
-    inputs: Sequence[Tensor] | None = None,
+    inputs: Sequence[Tensor] | Tensor | None = None,
     outputs: Sequence[Tensor] | Tensor | None = None,
 ) -> Compiled:
     """A function, or a recorded tape, as machine code that is called with new inputs.
@@ -28,9 +28,12 @@ def compile(
     also returns; it is recorded by running it once for each new signature of shapes and dtypes. Or a tape of
     `ag.record()`, with the tensors that are its `inputs` and `outputs`.
 
-    **Returns:** a function with the same arguments; arrays in, arrays out; tensors in, tensors out. The function of a
-    tape takes one argument for each input and returns the output, or a tuple of several; its
-    `value_and_grad(*inputs)` returns the first output and the gradients by all inputs.
+    **Returns:** a function with the same arguments; arrays in, arrays out; tensors in, tensors out, also for a captured
+    tensor that requires a gradient. The function of a tape takes one argument for each input and returns the output,
+    or a tuple of several; its `value_and_grad(*inputs)` returns the (first) output and a tuple of gradients, one for
+    each input.
+
+    **Errors:** `TypeError` for what is no function, `ValueError` for tensors that the tape does not know.
 
     >>> import numpy as np
     >>> import jit
@@ -42,7 +45,9 @@ def compile(
         return CompiledTape(function, inputs, outputs)
     if not callable(function):
         raise TypeError(f"`jit.compile` needs a function or a tape of `ag.record()`, got {type(function).__name__}")
-    return Compiled(_inner(function))
+    if inputs is not None or outputs is not None:
+        raise TypeError("`jit.compile` takes `inputs` and `outputs` with a tape of `ag.record()`, not with a function")
+    return Compiled(function)
 
 
 def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Compiled:
@@ -57,7 +62,7 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Compil
     >>> float(value), g
     (9.0, array([ 3., 12.]))
     """
-    return Compiled(ag.value_and_grad(_inner(function), argnums))
+    return Compiled(ag.value_and_grad(function, argnums), functional=True)
 
 
 def grad(function: Callable[..., Any], argnums: Argnums = 0) -> Compiled:
@@ -67,28 +72,21 @@ def grad(function: Callable[..., Any], argnums: Argnums = 0) -> Compiled:
     >>> float(jit.grad(jit.grad(lambda x: x**3))(2.0))
     12.0
     """
-    return Compiled(ag.grad(_inner(function), argnums))
-
-
-def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What to record of a function: of one that is compiled already, the function inside."""
-    return function.function if type(function) is Compiled else function
+    return Compiled(ag.grad(function, argnums), functional=True)
 
 
 class CompiledTape(Compiled):
     """A recorded tape as a function of new inputs."""
 
     def __init__(self, tape: Tape, inputs: Any, outputs: Any) -> None:
-        if inputs is None or outputs is None:
-            raise TypeError(
-                "`jit.compile` of a tape needs `inputs` and `outputs`, the tensors that it was recorded with"
-            )
-        xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-        ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+        xs, ys = _tensors("inputs", inputs), _tensors("outputs", outputs)
+        made = {id(node) for node in tape.nodes}
+        _check_known("input", xs, "read", made | {id(source_of(x)) for node in tape.nodes for x in node.parents})
+        _check_known("output", ys, "made", made | {id(source_of(x)) for x in xs})
         recording = graph_of(tape, xs, ys)
-        recording = recording._replace(graph=optimise(recording.graph))
         super().__init__(_Replayed(recording))
-        self.value_and_grad = Compiled(ag.value_and_grad(self.function, tuple(range(len(xs)))))
+        first = recording.graph._replace(outputs=recording.graph.outputs[:1])
+        self.value_and_grad = value_and_grad(_Replayed(recording._replace(graph=first)), tuple(range(len(xs))))
 
 
 class _Replayed:
@@ -103,11 +101,47 @@ class _Replayed:
         graph, captured, places = self.recording
         if len(inputs) != len(graph.inputs):
             raise TypeError(f"this tape was recorded with {len(graph.inputs)} inputs, got {len(inputs)}")
-        for i, (x, given) in enumerate(zip(graph.inputs, inputs, strict=True)):
-            if aval_of(given) != x.aval:
-                raise ValueError(
-                    f"this tape was recorded for input {i} of {x.aval}, got {aval_of(given)}; compile the function itself "
-                    "to serve other shapes"
+        given = [
+            _checked(i, x, recorded.aval) for i, (x, recorded) in enumerate(zip(inputs, graph.inputs, strict=True))
+        ]
+        held = permuted([x.source for x in captured], [x.order for x in captured])
+        outputs, guards = replay(graph, [*given, *held])
+        for guard, place in zip(guards, places, strict=True):
+            if not bool(guard):
+                raise RuntimeError(
+                    f"the tape was recorded for another outcome at {place}, and these inputs take the branch that was "
+                    "not recorded; compile the function instead of its tape, or record a tape for this case"
                 )
-        outputs = replay(graph, [*inputs, *captured_values(captured)], places)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def _checked(i: int, x: Any, recorded: Aval) -> Any:
+    """An input that a tape can be replayed with."""
+    aval = aval_of(x)
+    if aval != recorded and isinstance(getattr(x, "data", x), Weak | int) and recorded.shape == ():
+        # A Python number takes the dtype that it meets.
+        return ops.astype(x, dtype=recorded.dtype)
+    if aval != recorded:
+        raise ValueError(
+            f"this tape was recorded for input {i} of {recorded}, got {aval}; compile the function itself to serve "
+            "other shapes"
+        )
+    return x
+
+
+def _check_known(name: str, xs: Sequence[Tensor], verb: str, known: set[int]) -> None:
+    for i, x in enumerate(xs):
+        if id(source_of(x)) not in known:
+            raise ValueError(
+                f"{name} {i} of the tape is no tensor that it has {verb}; pass the very tensors that the code within "
+                "`ag.record()` used"
+            )
+
+
+def _tensors(name: str, xs: Any) -> list[Tensor]:
+    found = [xs] if isinstance(xs, Tensor) else [] if xs is None else list(xs)
+    if not found or not all(isinstance(x, Tensor) for x in found):
+        raise TypeError(
+            f"`jit.compile` of a tape needs `{name}`, the tensors that it was recorded with, got {xs!r:.100}"
+        )
+    return found

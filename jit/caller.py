@@ -1,11 +1,11 @@
 """The Python function that calls a kernel, written for one signature so that a call does nothing else.
 
-    def call(a0, a1):
-        if type(a0) is not float: return MISS
-        o0 = empty((3,), dtype0)
-        r = kernel(a0, a1, c0, o0)
-        if r[0]: return MISS
-        return (float64(r[1]), o0)
+    def __call(__a0, __a1, /):
+        if type(__a0) is not __t5: return __MISS
+        __o0 = __empty((3,), __d6)
+        __r = __kernel(__a0, __a1, __c7, __o0)
+        if __r[0]: return __MISS
+        return (__t8(__r[1]), __o0, )
 
 Names of its own begin with two underscores, since keyword arguments keep theirs.
 
@@ -16,34 +16,22 @@ It answers `MISS` where the arguments are not those that the kernel was made for
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from keyword import iskeyword
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd import Tensor
+from autograd.tape import STATE, gradients_enabled
+from autograd.tensor import constant
 from autograd.tree import Structure
 
 from .kernel import Kernel
 from .record import Captured
-from .signature import Leaf, Signature
+from .signature import Leaf, Signature, ready
 
 MISS = object()
-
-
-def caller(
-    kernel: Kernel,
-    signature: Signature,
-    captured: Sequence[Captured],
-    outputs: Sequence[Any],
-    structure: Structure,
-) -> Callable[..., Any]:
-    """The function that calls the kernel with arguments of that signature.
-
-    **Arguments:** `captured`, the arrays or tensors that the captures of the graph stand for; `outputs`, for each leaf
-    of the result the position of a kernel output, or a `Constant`; `structure`, that of the result.
-    """
-    return _Writer(kernel, captured).function(signature, outputs, structure)
 
 
 class Constant:
@@ -53,14 +41,58 @@ class Constant:
         self.value = value
 
 
+class Result(NamedTuple):
+    """What becomes of the outputs of a kernel.
+
+    `leaves` has for each leaf of the result, which has that `structure`, the position of an output or a `Constant`.
+    `gradients` are the tensors whose `.grad` the call sets, each a captured tensor or the position of a leaf of the
+    arguments, with the position of the output, `None` if the function takes it away again. The results are `tensors` or
+    arrays. `nested` says whether the recording was made within an outer gradient, `None` where that does not matter.
+    """
+
+    leaves: tuple[int | Constant, ...]
+    structure: Structure
+    gradients: tuple[tuple[Tensor | int, int | None], ...]
+    tensors: bool
+    nested: bool | None
+
+
+def caller(
+    kernel: Kernel,
+    signature: Signature,
+    captured: Sequence[Captured],
+    sources: Sequence[Any],
+    result: Result,
+    link: Callable[..., Any] | None,
+) -> Callable[..., Any]:
+    """The function that calls the kernel with arguments of that signature.
+
+    **Arguments:** `captured`, what the captures of the kernel's graph stand for; `sources`, all tensors and arrays that
+    the function captured; `result`, what to make of the outputs; `link(outputs, inputs, values)`, which connects
+    tensors that come out with those that went in and with the captured ones, if any of them requires a gradient.
+    """
+    return _Writer(kernel, captured, sources, result, link).function(signature)
+
+
+def _nested() -> bool:
+    return bool(STATE.nesting)
+
+
 class _Writer:
-    def __init__(self, kernel: Kernel, captured: Sequence[Captured]) -> None:
-        self.kernel, self.captured = kernel, captured
+    def __init__(
+        self, kernel: Kernel, captured: Sequence[Captured], sources: Sequence[Any], result: Result, link: Any
+    ) -> None:
+        self.kernel, self.captured, self.sources, self.result, self.link = kernel, captured, sources, result, link
         self.names: dict[str, Any] = {
-            "__MISS": MISS, "__kernel": kernel.function, "__empty": np.empty, "__copy": np.array,
+            "__MISS": MISS, "__dispatcher": kernel.function, "__kernel": kernel.function, "__empty": np.empty,
+            "__array": np.asarray, "__ready": ready, "__tensor": constant,
         }  # fmt: skip
         self.lines: list[str] = []
-        self.inputs: list[str] = []
+        # For each leaf that is no static one the expression of what was given, and that of its value.
+        self.given: list[str] = []
+        self.values: list[str] = []
+        # What the kernel is called with.
+        self.arguments: list[str] = []
 
     def name(self, prefix: str, value: Any) -> str:
         """A name for a value in the namespace of the function."""
@@ -68,118 +100,189 @@ class _Writer:
         self.names[name] = value
         return name
 
-    def function(self, signature: Signature, outputs: Sequence[Any], structure: Structure) -> Callable[..., Any]:
-        positional, keywords = signature.structure.parts
-        leaves = iter(signature.leaves)
-        parameters = []
-        for i, part in enumerate(positional.parts):
-            parameters.append(f"__a{i}")
-            self.argument(f"__a{i}", part, leaves)
-        if parameters:
-            parameters.append("/")
-        if keywords.parts:
-            parameters.append("*")
-        for key, part in zip(keywords.keys, keywords.parts, strict=True):
-            parameters.append(key)
-            self.argument(key, part, leaves)
-        self.body(outputs, structure)
+    def unless(self, condition: str) -> None:
+        """Ends the call where the condition does not hold."""
+        self.lines.append(f"if not ({condition}): return __MISS")
+
+    def function(self, signature: Signature) -> Callable[..., Any]:
+        self.numbers_only = all(leaf.kind != "array" for leaf in signature.leaves)
+        head = self.parameters(signature)
+        self.conditions()
+        self.run()
         text = "".join(f"    {line}\n" for line in self.lines)
-        exec(f"def __call({', '.join(parameters)}):\n{text}", self.names)
-        made: Callable[..., Any] = self.names["__call"]
+        exec(f"def __call({head}):\n{text}", self.names)
+        # Taken out of its own namespace, it is freed, with all that it captures, when nobody needs it.
+        made: Callable[..., Any] = self.names.pop("__call")
         return made
 
-    def argument(self, path: str, structure: Structure, leaves: Any) -> None:
+    # ---- what is given ----
+
+    def parameters(self, signature: Signature) -> str:
+        """The parameters of the function; what is given for them is checked."""
+        positional, keywords = signature.structure.parts
+        leaves = iter(signature.leaves)
+        parameters = [f"__a{i}" for i in range(len(positional.parts))]
+        for path, part in zip(parameters, positional.parts, strict=True):
+            self.argument(path, part, leaves)
+        if parameters:
+            parameters.append("/")
+        if all(key.isidentifier() and not iskeyword(key) and key[:2] != "__" for key in keywords.keys):
+            parameters += ["*", *keywords.keys] if keywords.keys else []
+            for key, part in zip(keywords.keys, keywords.parts, strict=True):
+                self.argument(key, part, leaves)
+        else:
+            parameters.append("**__k")
+            self.argument("__k", keywords, leaves)
+        return ", ".join(parameters)
+
+    def argument(self, path: str, structure: Structure, leaves: Iterator[Leaf]) -> None:
         """Checks an argument and notes the expressions of its leaves."""
         if structure.kind is None:
             self.leaf(path, next(leaves))
             return
         kind = self.name("t", structure.kind)
-        self.lines.append(f"if type({path}) is not {kind} or len({path}) != {len(structure.parts)}: return __MISS")
+        self.unless(f"type({path}) is {kind} and len({path}) == {len(structure.parts)}")
         if structure.keys:
-            keys = self.name("k", list(structure.keys))
-            self.lines.append(f"if list({path}) != {keys}: return __MISS")
+            self.unless(f"list({path}) == {self.name('k', list(structure.keys))}")
         for i, part in enumerate(structure.parts):
-            self.argument(f"{path}[{structure.keys[i]!r}]" if structure.keys else f"{path}[{i}]", part, leaves)
+            step = self.name("k", structure.keys[i]) if structure.keys else i
+            self.argument(f"{path}[{step}]", part, leaves)
 
     def leaf(self, path: str, leaf: Leaf) -> None:
         if leaf.kind == "static":
-            kind, value = self.name("t", leaf.value[0]), self.name("s", leaf.value[1])
-            self.lines.append(f"if type({path}) is not {kind} or {path} != {value}: return __MISS")
-        elif leaf.kind == "number":
-            self.lines.append(f"if type({path}) is not {self.name('t', leaf.value)}: return __MISS")
-            self.inputs.append(path)
-        elif leaf.shape == ():
-            # Numba would convert a number of another dtype without a word.
-            self.lines.append(f"if {path}.dtype != {self.name('d', leaf.dtype)}: return __MISS")
-            self.inputs.append(f"{path}[()]")
-        elif leaf.order is not None:
-            self.inputs.append(f"{path}.transpose({leaf.order})")
-        else:
-            self.inputs.append(path)
+            self.static(path, *leaf.value)
+            return
+        if leaf.kind == "number" or leaf.is_tensor or not leaf.ready:
+            self.unless(f"type({path}) is {self.name('t', leaf.value)}")
+        if leaf.is_tensor:
+            self.unless(f"{path}.requires_grad is {leaf.requires_grad}")
+        value = f"{path}.data" if leaf.is_tensor else path
+        self.given.append(path)
+        self.values.append(value)
+        self.arguments.append(value if leaf.kind == "number" else self.array(value, leaf))
 
-    def body(self, outputs: Sequence[Any], structure: Structure) -> None:
-        graph = self.kernel.graph
-        arguments = [*self.inputs, *[self.capture(x) for x in self.captured]]
-        results, scalars = [], 0
-        for i, x in enumerate(graph.outputs):
+    def static(self, path: str, kind: type, value: Any) -> None:
+        if value is None or kind is bool:
+            self.unless(f"{path} is {value}")
+        else:
+            self.unless(f"type({path}) is {self.name('t', kind)} and {path} == {self.name('s', value)}")
+
+    def array(self, value: str, leaf: Leaf) -> str:
+        """The expression of an array as the kernel takes it."""
+        if leaf.shape == ():
+            # Numba would convert a number of another dtype without a word.
+            self.unless(f"{value}.dtype == {self.name('d', leaf.dtype)}")
+        if not leaf.ready:
+            value = f"__ready({value}, {leaf.order})"
+        elif leaf.order is not None:
+            value = f"{value}.transpose({leaf.order})"
+        return f"{value}[()]" if leaf.shape == () else value
+
+    # ---- what is captured ----
+
+    def conditions(self) -> None:
+        """Checks what the recording took for granted of captured tensors, and of the gradients that it sets."""
+        for source in self.sources:
+            if isinstance(source, Tensor) and source.node is None:
+                self.unless(f"{self.name('c', source)}.requires_grad is {source.requires_grad}")
+        if self.result.nested is not None:
+            self.unless(f"{self.name('f', _nested)}() is {self.result.nested}")
+        for target, _ in self.result.gradients:
+            self.unless(f"{self.target(target)}.grad is None")
+
+    def target(self, target: Tensor | int) -> str:
+        """The expression of a tensor whose `.grad` is set."""
+        return self.given[target] if isinstance(target, int) else self.name("c", target)
+
+    def capture(self, captured: Captured) -> str:
+        source, order = captured
+        if isinstance(source, Tensor):
+            # The tensor may be given other data later.
+            name = self.name("c", source) + ".data"
+            if source.ndim == 0:
+                return f"__array({name})"
+            view = source.data if order is None else source.data.transpose(order)
+            name = name if order is None else f"{name}.transpose({order})"
+        else:
+            view = source if order is None else source.transpose(order)
+            if view.flags.c_contiguous and view.dtype.isnative:
+                view = ready(view)
+            # A view shares the memory of the array, so it sees what is written there later.
+            name = self.name("c", view)
+        return name if view.flags.carray and view.dtype.isnative else f"__ready({name})"
+
+    # ---- the call ----
+
+    def run(self) -> None:
+        """Writes the call of the kernel, and what is made of its outputs."""
+        arguments = self.arguments + [self.capture(x) for x in self.captured]
+        outputs, scalars = [], 0
+        for i, x in enumerate(self.kernel.graph.outputs):
             if x.aval.shape == ():
                 scalars += 1
-                results.append(f"{self.name('t', x.aval.dtype.type)}(__r[{scalars}])")
+                outputs.append(f"{self.name('t', x.aval.dtype.type)}(__r[{scalars}])")
             else:
-                dtype = self.name("d", x.aval.dtype)
-                self.lines.append(f"__o{i} = __empty({x.aval.shape}, {dtype})")
+                self.lines.append(f"__o{i} = __empty({x.aval.shape}, {self.name('d', x.aval.dtype)})")
                 arguments.append(f"__o{i}")
-                results.append(f"__o{i}")
+                outputs.append(f"__o{i}")
         if self.kernel.workspace:
-            self.workspace()
+            self.take_workspace()
             arguments.append("__w")
+        if self.numbers_only and not self.captured:
+            # Their types are known by now, so the dispatcher has nothing to find out.
+            (compiled,) = self.kernel.function.overloads.values()
+            self.names["__kernel"] = compiled.entry_point
         self.lines.append(f"__r = __kernel({', '.join(arguments)})")
         if self.kernel.workspace:
             self.lines.append("__give(__w)")
         self.lines.append("if __r[0]: return __MISS")
-        values = iter([self.result(x, results) for x in outputs])
-        self.lines.append(f"return {self.tree(structure, values)}")
+        if self.result.tensors:
+            outputs = self.as_tensors(outputs)
+        for target, position in self.result.gradients:
+            if position is not None:
+                made = outputs[position] if self.result.tensors else f"__tensor({outputs[position]})"
+                self.lines.append(f"{self.target(target)}.grad = {made}")
+        leaves = iter([self.leaf_of_result(x, outputs) for x in self.result.leaves])
+        self.lines.append(f"return {self.tree(self.result.structure, leaves)}")
 
-    def workspace(self) -> None:
+    def take_workspace(self) -> None:
         # A call takes a workspace out of the pool, so that calls in other threads have others.
         pool: deque[Any] = deque()
         self.names |= {"__take": pool.pop, "__give": pool.append, "__byte": np.uint8}
-        self.lines += [
-            "try: __w = __take()",
-            f"except IndexError: __w = __empty({self.kernel.workspace}, __byte)",
-        ]
+        self.lines += ["try: __w = __take()", f"except IndexError: __w = __empty({self.kernel.workspace}, __byte)"]
 
-    def capture(self, captured: Captured) -> str:
-        source, order = captured
-        array = source.data if isinstance(source, Tensor) else source
-        view = np.asarray(array) if order is None else array.transpose(order)
-        ready = view.flags.c_contiguous and view.flags.writeable
-        if isinstance(source, Tensor):
-            # The tensor may be given other data later.
-            name = self.name("c", source) + ".data"
-            name = name if order is None else f"{name}.transpose({order})"
-        else:
-            # A view shares the memory of the array, so it sees what is written there later.
-            name = self.name("c", view)
-        return name if ready else f"__copy({name}, order='C')"
+    def as_tensors(self, outputs: list[str]) -> list[str]:
+        """Wraps the outputs, and connects them with the tensors that they come from."""
+        made = [f"__y{i}" for i in range(len(outputs))]
+        self.lines += [f"{y} = __tensor({x})" for y, x in zip(made, outputs, strict=True)]
+        if self.link is not None:
+            sources = [self.name("c", x) for x in self.sources]
+            values = [
+                f"{name}.data" if isinstance(x, Tensor) else name for name, x in zip(sources, self.sources, strict=True)
+            ]
+            groups = [", ".join(xs) for xs in (made, self.given + sources, self.values + values)]
+            link = f"{self.name('f', self.link)}([{groups[0]}], [{groups[1]}], [{groups[2]}])"
+            self.lines.append(f"if {self.name('f', gradients_enabled)}(): {link}")
+        return made
 
-    def result(self, x: Any, results: list[str]) -> str:
+    def leaf_of_result(self, x: int | Constant, outputs: list[str]) -> str:
         if not isinstance(x, Constant):
-            return results[x]
+            return outputs[x]
         name = self.name("s", x.value)
         return f"{name}.copy()" if isinstance(x.value, np.ndarray) else name
 
-    def tree(self, structure: Structure, values: Any) -> str:
-        if structure.kind is None:
-            return str(next(values))
-        parts = [self.tree(part, values) for part in structure.parts]
+    def tree(self, structure: Structure, leaves: Iterator[str]) -> str:
+        """The expression of the result."""
         kind = structure.kind
+        if kind is None:
+            return next(leaves)
+        parts = [self.tree(part, leaves) for part in structure.parts]
         if kind is tuple:
             return "(" + "".join(f"{part}, " for part in parts) + ")"
         if kind is list:
             return f"[{', '.join(parts)}]"
         name = self.name("t", kind)
         if issubclass(kind, dict):
-            pairs = ", ".join(f"({key!r}, {part})" for key, part in zip(structure.keys, parts, strict=True))
-            return f"{name}([{pairs}])"
+            keys = [self.name("k", key) for key in structure.keys]
+            return f"{name}([{', '.join(f'({key}, {part})' for key, part in zip(keys, parts, strict=True))}])"
         return f"{name}({', '.join(parts)})" if hasattr(kind, "_fields") else f"{name}([{', '.join(parts)}])"

@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import functools
+import types
 import warnings
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any, NamedTuple
 
-import numpy as np
-
-import autograd as ag
-from autograd import Tensor, ops
-from autograd.tape import STATE, current_tape
-from autograd.tensor import constant
-from autograd.transforms import fresh
-from autograd.tree import Structure, flatten, unflatten
-from autograd.weak import weak
+from autograd import Tensor
+from autograd.tape import current_tape
 
 from .cache import kernel_of
-from .caller import MISS, Constant, caller
+from .caller import MISS, caller
+from .explain import Explained, Times, explanation
 from .graph import Graph
 from .kernel import Kernel
-from .outer import connect
+from .outer import Link
 from .passes import optimise
-from .record import Captured, Recording, graph_of
-from .replay import is_float, replay
+from .record import Captured, Recording
+from .replay import cotangents
 from .signature import Signature, signature_of
+from .tracing import Trace, trace
 
 #: Past so many recordings of one signature a warning says which line asks for them.
 MAX_VARIANTS = 16
 
 
 class Variant(NamedTuple):
-    """One recording of a function: its kernel, and what calls it."""
+    """One recording of a function: its kernel, what the kernel captures, and the function that calls it."""
 
+    recording: Recording
     kernel: Kernel
     captured: tuple[Captured, ...]
-    places: tuple[str, ...]
     call: Callable[..., Any]
-    structure: Structure
-    constants: tuple[bool, ...]
-    pullback: Callable[..., Any]
+    times: Times
 
 
 def _never(*args: Any, **kwargs: Any) -> Any:
@@ -53,143 +48,92 @@ class Compiled:
     The first call with new shapes or dtypes records the function by running it once, and compiles what it did.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, function)
-        self.function = function
+    def __init__(self, function: Callable[..., Any], functional: bool = False) -> None:
+        functools.update_wrapper(self, function, updated=())
+        self.function, self.functional = function, functional
         self.variants: dict[Signature, list[Variant]] = {}
+        # Calls the variant that answered last.
         self._call: Callable[..., Any] = _never
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if current_tape() is not None:
             return self.function(*args, **kwargs)
         try:
-            out = self._call(*args, **kwargs)
+            out = self._call(*args, **kwargs) if kwargs else self._call(*args)
         except Exception:
             # Not the arguments of the last call; what is wrong with them, if anything, comes out below.
             out = MISS
         return self._find(args, kwargs) if out is MISS else out
 
     def __repr__(self) -> str:
-        return f"<compiled {getattr(self.function, '__name__', self.function)}>"
+        return f"<compiled {_name(self.function)}>"
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else _Method(self, instance)
 
     # ---- from a call to its variant ----
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answers a call of another signature, branch or kind than the last one."""
         signature, values = signature_of(args, kwargs)
-        ready_args, ready_kwargs = unflatten(signature.structure, list(values))
+        variant, out, eager = self._answer(signature, values, args, kwargs)
+        if out is MISS:
+            return self._disagreement(variant, eager, signature, args, kwargs)
+        self._call = variant.call
+        return out
+
+    def _answer(
+        self, signature: Signature, values: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Variant, Any, Any]:
+        """The variant that answers a call, recorded if need be, what its kernel returns, and the eager result."""
         for variant in self.variants.get(signature, ()):
-            out = variant.call(*ready_args, **ready_kwargs)
+            out = _tried(variant, args, kwargs)
             if out is not MISS:
-                break
-        else:
-            variant, eager = self._record(signature, values)
-            out = variant.call(*ready_args, **ready_kwargs)
-            if out is MISS:
-                out = self._disagreement(variant, eager)
-        if not any(leaf.is_tensor for leaf in signature.leaves):
-            self._call = variant.call
-            return out
-        return self._as_tensors(variant, signature, args, kwargs, values, out)
+                return variant, out, None
+        variant, eager = self._record(signature, values)
+        return variant, variant.call(*args, **kwargs), eager
 
     def _record(self, signature: Signature, values: Sequence[Any]) -> tuple[Variant, Any]:
-        recording, outputs, structure, eager = self._trace(signature, values)
-        graph, captured = _without_unused(optimise(recording.graph), recording.captured)
+        start = perf_counter()
+        run = trace(self.function, signature, values, self.functional)
+        recorded = perf_counter()
+        graph, captured = _without_unused(optimise(run.recording.graph), run.recording.captured)
+        optimised = perf_counter()
         kernel = kernel_of(graph)
-        call = caller(kernel, signature, captured, outputs, structure)
-        constants = tuple([isinstance(x, Constant) for x in outputs])
-        pullback = Compiled(functools.partial(_pull, kernel.graph))
-        variant = Variant(kernel, captured, recording.places, call, structure, constants, pullback)
+        times = Times(recorded - start, optimised - recorded, perf_counter() - optimised)
+        sources = [x.source for x in run.recording.captured]
+        call = caller(kernel, signature, captured, sources, run.result, _link(signature, run))
+        variant = Variant(run.recording, kernel, captured, call, times)
         known = self.variants.setdefault(signature, [])
-        if not any(x.kernel is kernel and _same(x.captured, captured) for x in known):
-            known.insert(0, variant)
+        known.insert(0, variant)
+        if len(known) > MAX_VARIANTS and len(known) & (len(known) - 1) == 0:
             self._warn_of_many(known)
-        return variant, eager
-
-    def _trace(self, signature: Signature, values: Sequence[Any]) -> tuple[Recording, list[Any], Structure, Any]:
-        """Runs the function once, recorded."""
-        given, tensors, orders = [], [], []
-        for leaf, value in zip(signature.leaves, values, strict=True):
-            if leaf.kind == "static":
-                given.append(value)
-                continue
-            x = constant(weak(value))
-            x.requires_grad = leaf.requires_grad
-            given.append(x)
-            tensors.append(x)
-            orders.append(leaf.order)
-        args, kwargs = unflatten(signature.structure, given)
-        with ag.record() as tape:
-            result = self.function(*args, **kwargs)
-        leaves, structure = flatten(result)
-        traced = [x for x in leaves if isinstance(x, Tensor)]
-        positions = iter(range(len(traced)))
-        outputs = [next(positions) if isinstance(x, Tensor) else Constant(x) for x in leaves]
-        recording = graph_of(tape, tensors, traced, orders)
-        eager = unflatten(structure, [x.data if isinstance(x, Tensor) else x for x in leaves])
-        return recording, outputs, structure, eager
+        return variant, run.eager
 
     def _warn_of_many(self, known: list[Variant]) -> None:
-        if len(known) > MAX_VARIANTS and len(known) & (len(known) - 1) == 0:
-            places = ", ".join(sorted(set(known[0].places))) or "unknown"
-            warnings.warn(
-                f"{self!r} was recorded {len(known)} times for one signature, since values that Python looked at "
-                f"changed ({places}); use `where` there, or keep that part out of the compiled function",
-                stacklevel=5,
-            )
-
-    def _disagreement(self, variant: Variant, eager: Any) -> Any:
-        places = ", ".join(sorted(set(variant.places))) or "unknown"
         warnings.warn(
-            f"{self!r}: a value that Python looked at ({places}) differs in its last digits between the eager run and "
-            "the kernel, on either side of the decision taken; the eager result is returned",
+            f"{self!r} was recorded {len(known)} times for one signature, since values that Python looked at changed "
+            f"({_places(known[0])}); use `where` there, or keep that part out of the compiled function",
+            stacklevel=6,
+        )
+
+    def _disagreement(
+        self, variant: Variant, eager: Any, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """The eager result, where the kernel does not take the branch that the recorded run took."""
+        self.variants[signature] = [x for x in self.variants[signature] if x is not variant]
+        warnings.warn(
+            f"{self!r}: a value that Python looked at ({_places(variant)}) differs in its last digits between the "
+            "eager run and the kernel, on either side of the decision taken; the eager result is returned",
             stacklevel=4,
         )
-        return eager
-
-    # ---- tensors in, tensors out ----
-
-    def _as_tensors(
-        self,
-        variant: Variant,
-        signature: Signature,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        values: Sequence[Any],
-        out: Any,
-    ) -> Any:
-        leaves, structure = flatten(out)
-        places = [i for i, is_constant in enumerate(variant.constants) if not is_constant]
-        traced = [leaf.kind != "static" for leaf in signature.leaves]
-        given = [x for x, t in zip(flatten((args, kwargs))[0], traced, strict=True) if t]
-        used = [x for x, t in zip(values, traced, strict=True) if t]
-        sources = [x.source for x in variant.captured]
-        if STATE.grad_enabled and any(isinstance(x, Tensor) and x.requires_grad for x in (*given, *sources)):
-            used += [x.data if isinstance(x, Tensor) else x for x in sources]
-            orders = [leaf.order for leaf, t in zip(signature.leaves, traced, strict=True) if t]
-            orders += [x.order for x in variant.captured]
-            pullback = functools.partial(_in_order, variant.pullback, orders)
-            arrays = [np.asarray(x) for x in used]
-            tensors = connect([leaves[i] for i in places], [*given, *sources], arrays, pullback)
-        else:
-            tensors = [constant(np.asarray(leaves[i])) for i in places]
-        for i, x in zip(places, tensors, strict=True):
-            leaves[i] = x
-        return unflatten(structure, leaves)
+        return self.function(*args, **kwargs) if any(x.is_tensor for x in signature.leaves) else eager
 
     # ---- looking inside ----
 
     def _variant(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Variant:
-        """The variant that answers a call, recorded if need be."""
         signature, values = signature_of(args, kwargs)
-        ready_args, ready_kwargs = unflatten(signature.structure, list(values))
-        for variant in self.variants.get(signature, ()):
-            if variant.call(*ready_args, **ready_kwargs) is not MISS:
-                return variant
-        return self._record(signature, values)[0]
+        return self._answer(signature, values, args, kwargs)[0]
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The graph that a call with these arguments runs, after all passes; it prints readably.
@@ -213,16 +157,31 @@ class Compiled:
         return str(text)
 
     def explain(self, *args: Any, **kwargs: Any) -> str:
-        """What became of the function: its graph, its loop nests and calls, its memory, and its guards."""
-        variant = self._variant(args, kwargs)
-        return explained(self, variant)
+        """What became of the function: its steps and what they fuse, its memory, its guards, and the times it took."""
+        signature, values = signature_of(args, kwargs)
+        variant = self._answer(signature, values, args, kwargs)[0]
+        it = Explained(signature, variant.recording, variant.kernel, variant.captured, variant.times)
+        return explanation(_name(self.function), it, sum(map(len, self.variants.values())))
 
 
-def explained(function: Any, variant: Variant) -> str:
-    raise NotImplementedError
+class _Method(functools.partial[Any]):
+    """A compiled method of an instance."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.func, name)
+        return functools.partial(found, *self.args) if isinstance(found, types.MethodType) else found
 
 
-def _without_unused(graph: Graph, captured: tuple[Captured, ...]) -> tuple[Graph, tuple[Any, ...]]:
+def _tried(variant: Variant, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the variant answers; `MISS` where the arguments are not those that it was made for."""
+    try:
+        return variant.call(*args, **kwargs)
+    except Exception:
+        # A captured tensor has data of another dtype, rank or layout by now.
+        return MISS
+
+
+def _without_unused(graph: Graph, captured: tuple[Captured, ...]) -> tuple[Graph, tuple[Captured, ...]]:
     """The graph without the captures that passes have made useless."""
     used = {id(x) for equation in graph.equations for x in equation.inputs}
     used.update([id(x) for x in (*graph.outputs, *graph.guards)])
@@ -230,35 +189,21 @@ def _without_unused(graph: Graph, captured: tuple[Captured, ...]) -> tuple[Graph
     return graph._replace(captures=tuple([x for x, _ in kept])), tuple([value for _, value in kept])
 
 
-def _same(xs: Sequence[Captured], ys: Sequence[Captured]) -> bool:
-    return all(x.source is y.source and x.order == y.order for x, y in zip(xs, ys, strict=True))
+def _link(signature: Signature, run: Trace) -> Link | None:
+    """What connects the results with the tensors that require a gradient, if there are any of either."""
+    graph, captured, _ = run.recording
+    inputs = [leaf for leaf in signature.leaves if leaf.kind != "static"]
+    wanted = [leaf.requires_grad for leaf in inputs]
+    wanted += [isinstance(x.source, Tensor) and x.source.requires_grad for x in captured]
+    if not any(wanted) or not any(run.requires_grad):
+        return None
+    orders = [leaf.order for leaf in inputs] + [x.order for x in captured]
+    return Link(Compiled(functools.partial(cotangents, graph, orders)), wanted, run.requires_grad)
 
 
-def _in_order(pullback: Any, orders: list[Any], gs: Any, values: list[Any], wanted: Any) -> Any:
-    """Calls a pullback with inputs permuted as the graph takes them, and permutes their cotangents back."""
-    permuted = [x if order is None else ops.transpose(x, axes=order) for x, order in zip(values, orders, strict=True)]
-    cotangents = pullback(gs, permuted, wanted)
-    return [
-        g if g is None or order is None else ops.transpose(g, axes=tuple(np.argsort(order).tolist()))
-        for g, order in zip(cotangents, orders, strict=True)
-    ]
+def _places(variant: Variant) -> str:
+    return ", ".join(sorted(set(variant.recording.places))) or "unknown"
 
 
-def _pull(graph: Graph, gs: list[Any], values: list[Any], wanted: tuple[bool, ...]) -> list[Any]:
-    """The cotangents of the inputs of a graph that are wanted, from those of its outputs."""
-    inputs = [fresh(x) if want and is_float(x) else x for x, want in zip(values, wanted, strict=True)]
-    outputs = replay(graph, inputs)
-    pairs = [
-        (y, g) for y, g in zip(outputs, gs, strict=True) if g is not None and isinstance(y, Tensor) and y.requires_grad
-    ]
-    sought = [x for x, want in zip(inputs, wanted, strict=True) if want]
-    if not pairs:
-        return [x * 0 if want else None for x, want in zip(values, wanted, strict=True)]
-    found = iter(ag.grad([y for y, _ in pairs], sought, [g for _, g in pairs], create_graph=True, allow_unused=True))
-    cotangents = [next(found) if want else None for want in wanted]
-    return [x * 0 if want and g is None else g for x, g, want in zip(values, cotangents, wanted, strict=True)]
-
-
-def captured_values(captured: Sequence[Captured]) -> list[Any]:
-    """What captures stand for, as a graph takes it: tensors stay tensors, so that gradients reach them."""
-    return [x.source if x.order is None else ops.transpose(x.source, axes=x.order) for x in captured]
+def _name(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))

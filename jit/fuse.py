@@ -19,6 +19,7 @@ from autograd import ops
 from autograd.primitive import Aval, Primitive, Shape
 
 from .graph import Atom, Equation, Graph, Literal, Var
+from .matrix import by_blas, is_readable
 
 REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
 CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin})
@@ -171,6 +172,8 @@ class _Lowering:
         self.ready: dict[Var, int] = {}
         self.stored: dict[Var, tuple[View, int]] = {}
         self.copies: dict[Var, tuple[View, int]] = {}
+        # What is filled just before a step writes to it.
+        self.fills: dict[int, list[Fill]] = {}
         self.numbers = count()
         self.output_of = _output_buffers(graph)
         self.claimed: set[int] = set()
@@ -256,11 +259,24 @@ class _Lowering:
         if any(x.aval.size == 0 for x in equation.inputs):
             self.fill(out, Literal.of(0, out.aval.dtype))
             return
-        found = [self.view(x) for x in equation.inputs]
+        found = self.factors(equation) if equation.primitive is ops.matmul else [self.view(equation.inputs[0])]
         target = self.new_buffer(out)
         step = Call(equation, tuple([view for view, _ in found]), target)
         self.groups.append(_Group((), step))
         self.places[out], self.ready[out] = target, len(self.groups)
+
+    def factors(self, equation: Equation) -> list[tuple[View, int]]:
+        """The operands of a matrix product, copied where they have another dtype, or strides that BLAS cannot read."""
+        out, found = equation.out.aval, []
+        needs_blas = by_blas(*[x.aval.shape for x in equation.inputs], out)
+        for x in equation.inputs:
+            if x.aval.dtype != out.dtype:
+                found.append(self.converted(x, out.dtype))
+                continue
+            view, ready = self.view(x)
+            unreadable = needs_blas and not is_readable(x.aval.shape, view.strides)
+            found.append(self.copy(x) if unreadable else (view, ready))  # type: ignore[arg-type]
+        return found
 
     def fill(self, out: Var, value: Literal) -> None:
         if out.aval.size == 1:
@@ -283,16 +299,17 @@ class _Lowering:
 
     def unslice(self, equation: Equation, shape: Shape, index: Any) -> None:
         x, out = equation.inputs[0], equation.out
-        target = self.zeros(out)
-        part = _sliced(target, x.aval, index=index)
-        ready = self.ready[out]
-        self.ready[out] = self.store(x, part, ready) if x.aval.size else ready
-
-    def zeros(self, out: Var) -> View:
+        if not x.aval.size:
+            self.fill(out, Literal.of(0, out.aval.dtype))
+            return
         target = self.new_buffer(out)
-        self.groups.append(_Group((), Fill(target, Literal.of(0, out.aval.dtype))))
-        self.places[out], self.ready[out] = target, len(self.groups)
-        return target
+        ready = self.store(x, _sliced(target, x.aval, index=index), 0)
+        self.zeros(out, target, ready - 1)
+
+    def zeros(self, out: Var, target: View, group: int) -> None:
+        """Fills the memory of `out` with zeros just before the step that writes a part of it."""
+        self.fills.setdefault(group, []).append(Fill(target, Literal.of(0, out.aval.dtype)))
+        self.places[out], self.ready[out] = target, group + 1
 
     def gather(self, equation: Equation) -> None:
         x, *indices = equation.inputs
@@ -309,19 +326,26 @@ class _Lowering:
     def scatter_add(self, equation: Equation, shape: Shape) -> None:
         x, *indices = equation.inputs
         out = equation.out
-        target = self.zeros(out)
         if not x.aval.size:
+            self.fill(out, Literal.of(0, out.aval.dtype))
             return
+        target = self.new_buffer(out)
         space = () if x.aval.size == 1 else x.aval.shape
-        level = max([self.ready[out], self.level(x, space), *[self.level(i, space) for i in indices]])
-        group = self.group(space, level)
+        group = self.scattering(space, max([self.level(i, space) for i in equation.inputs]))
         trailing = len(x.aval.shape) - len(indices[0].aval.shape)
         operands = (
             self.operand(x, group, space),
             *[self.leading(i, group, space, trailing) for i in indices],
         )
         self.groups[group].entries.append(Scatter(operands, target, shape))
-        self.ready[out] = group + 1
+        self.zeros(out, target, group)
+
+    def scattering(self, shape: Shape, level: int) -> int:
+        """A nest of its own: sums at repeated indices cannot be vectorised, nor could what shared their loop."""
+        if shape == ():
+            return self.group(shape, level)
+        self.groups.append(_Group(shape))
+        return len(self.groups) - 1
 
     # ---- where operands lie ----
 
@@ -390,6 +414,11 @@ class _Lowering:
             self.copies[x] = self.stored_copy(x, work=True)
         return self.copies[x]
 
+    def converted(self, x: Atom, dtype: np.dtype[Any]) -> tuple[View, int]:
+        """A contiguous copy of `x` in another dtype."""
+        target = self.buffer("work", 0, Aval(x.aval.shape, dtype))
+        return target, self.store(x, target, 0)
+
     def stored_copy(self, x: Atom, work: bool = False) -> tuple[View, int]:
         target = self.buffer("work", 0, x.aval) if work or isinstance(x, Literal) else self.new_buffer(x)
         return target, self.store(x, target, 0)
@@ -432,8 +461,11 @@ class _Lowering:
     def program(self) -> Program:
         outputs = tuple([self.output(i, x) for i, x in enumerate(self.graph.outputs)])
         guards = tuple([self.operand(x, -1, ()) for x in self.graph.guards])
-        steps = tuple([g.step or Nest(g.shape, tuple(g.entries)) for g in self.groups])
-        return Program(self.graph, steps, guards, outputs)
+        steps: list[Step] = []
+        for i, group in enumerate(self.groups):
+            steps += self.fills.get(i, ())
+            steps.append(group.step or Nest(group.shape, tuple(group.entries)))
+        return Program(self.graph, tuple(steps), guards, outputs)
 
     def output(self, i: int, x: Atom) -> Operand:
         if x.aval.shape == ():

@@ -80,7 +80,8 @@ class Graph(NamedTuple):
 
     def _lines(self, names: _Names) -> Iterable[str]:
         heads = [", ".join(f"{names[x]}:{x.aval}" for x in xs) for xs in (self.inputs, self.captures)]
-        yield "{ " + "; ".join(head for head in heads if head)
+        # A graph of captures alone must not read as one of inputs.
+        yield "{ " + "; ".join(heads if self.captures else heads[:1])
         for primitive, inputs, params, out in self.equations:
             written = "".join(f"{name}={_brief(value)}" + " " for name, value in params).rstrip()
             arguments = " ".join(names[x] for x in inputs)

@@ -20,27 +20,9 @@ class Cotangents(tuple[Any, ...]):
         return Cotangents([y if x is None else x if y is None else x + y for x, y in pairs])
 
 
-class Pullback:
-    """The cotangents of all inputs of one call, computed at once and handed out one by one."""
-
-    def __init__(self, function: Callable[..., Any], wanted: tuple[bool, ...]) -> None:
-        self.function, self.wanted = function, wanted
-        self.seed: Any = None
-        self.found: dict[int, Any] = {}
-
-    def __call__(self, i: int, g: Any, inputs: tuple[Any, ...]) -> Any:
-        if self.seed is not g or i not in self.found:
-            gs = list(g) if isinstance(g, Cotangents) else [g]
-            self.seed = g
-            self.found = {i: x for i, x in enumerate(self.function(gs, list(inputs), self.wanted)) if self.wanted[i]}
-        x = self.found.pop(i)
-        if not self.found:
-            self.seed = None
-        return x
-
-
-def _call_vjp(i: int) -> Any:
-    return lambda g, _, *inputs, pullback: pullback(i, g, inputs)
+def _call_vjps(g: Any, _: Any, *inputs: Any, link: Link) -> list[Any]:
+    """The cotangents of all inputs of a call; the kernel computes them at once."""
+    return link.pullback(list(g) if isinstance(g, Cotangents) else [g], list(inputs), link.wanted)
 
 
 def _no_eval(*inputs: Any, **params: Any) -> Any:
@@ -51,25 +33,24 @@ def _pick_vjp(g: Any, _: Any, x: Any, *, index: int, count: int) -> Any:
     return Cotangents([g if i == index else None for i in range(count)])
 
 
-compiled_call = Primitive("compiled_call", eval=_no_eval, aval=_no_eval, vjps=_call_vjp, saves="inputs")
+compiled_call = Primitive("compiled_call", eval=_no_eval, aval=_no_eval, vjps=_call_vjps, saves="inputs")
 compiled_output = Primitive("compiled_output", eval=_no_eval, aval=_no_eval, vjps=(_pick_vjp,), saves="shapes")
 
 
 class Link:
     """What connects the tensors that a compiled call returns with those that it was given and those that it captured.
 
-    **Arguments:** `function(gs, values, wanted)`, which gives the cotangents of the inputs that are `wanted` from those
+    **Arguments:** `pullback(gs, values, wanted)`, which gives the cotangents of the inputs that are `wanted` from those
     of the outputs; `requires_grad`, which outputs have a gradient.
     """
 
-    def __init__(self, function: Callable[..., Any], wanted: Sequence[bool], requires_grad: Sequence[bool]) -> None:
-        self.function, self.wanted, self.requires_grad = function, tuple(wanted), tuple(requires_grad)
+    def __init__(self, pullback: Callable[..., Any], wanted: Sequence[bool], requires_grad: Sequence[bool]) -> None:
+        self.pullback, self.wanted, self.requires_grad = pullback, tuple(wanted), tuple(requires_grad)
 
     def __call__(self, outputs: Sequence[Tensor], inputs: Sequence[Any], values: Sequence[Any]) -> None:
         """Puts the outputs on the tape that the inputs are on; `values` are the arrays of the inputs."""
         parents = tuple([(x.node or x) if want else None for x, want in zip(inputs, self.wanted, strict=True)])
-        params = {"pullback": Pullback(self.function, self.wanted)}
-        call = Node(compiled_call, tuple(values), None, params, parents, True)
+        call = Node(compiled_call, tuple(values), None, {"link": self}, parents, True)
         for i, (y, connected) in enumerate(zip(outputs, self.requires_grad, strict=True)):
             if connected:
                 y.requires_grad = True

@@ -10,21 +10,24 @@ from autograd import Tensor
 from autograd.primitive import Shape
 from autograd.tree import Structure, flatten
 
-NUMBERS = (float, int, np.generic)
+Order = tuple[int, ...] | None
+_FLOAT, _INT = np.dtype(np.float64), np.dtype(np.int64)
 
 
 class Leaf(NamedTuple):
     """A leaf of the arguments.
 
     `kind` is `array`, `number` or `static`; a static leaf (a string, a boolean, `None`, any other object) is part of
-    the program by its `value`; the `value` of a number is its type, since Python's numbers promote as NumPy's do not.
-    `order` is the permutation of the axes under which the array is contiguous.
+    the program by its `value`; the `value` of a number is its type, since Python's numbers promote as NumPy's do not,
+    and that of an array is its type as well. `order` is the permutation of the axes under which the array is
+    contiguous; one that is not `ready` is copied for each call.
     """
 
     kind: str
     shape: Shape = ()
     dtype: Any = None
-    order: tuple[int, ...] | None = None
+    order: Order = None
+    ready: bool = True
     is_tensor: bool = False
     requires_grad: bool = False
     value: Any = None
@@ -38,34 +41,55 @@ class Signature(NamedTuple):
 
 
 def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Signature, list[Any]]:
-    """The signature of a call, and the values of its leaves as kernels take them: contiguous or permuted arrays."""
+    """The signature of a call, and the leaves of its arguments."""
     values, structure = flatten((args, kwargs))
-    leaves = [_leaf(x) for x in values]
-    ready = [_ready(x, leaf) for x, leaf in zip(values, leaves, strict=True)]
-    return Signature(structure, tuple(leaves)), ready
+    return Signature(structure, tuple([_leaf(x) for x in values])), values
 
 
 def _leaf(x: Any) -> Leaf:
+    kind = type(x)
     if isinstance(x, Tensor):
-        leaf = _array_leaf(np.asarray(x.data))
+        leaf = _array_leaf(np.asarray(x.data), kind)
         return leaf._replace(is_tensor=True, requires_grad=x.requires_grad)
     if isinstance(x, np.ndarray):
-        return _array_leaf(x)
-    if isinstance(x, bool | np.bool_) or not isinstance(x, NUMBERS):
-        return Leaf("static", value=_hashable(x))
-    return Leaf("number", dtype=np.asarray(x).dtype, value=type(x))
+        return _array_leaf(x, kind)
+    if kind is float:
+        return Leaf("number", dtype=_FLOAT, value=float)
+    if kind is int:
+        if not -(2**63) <= x < 2**63:
+            raise OverflowError(f"compiled functions take integers of 64 bits, got {x}; pass a float")
+        return Leaf("number", dtype=_INT, value=int)
+    if isinstance(x, np.number):
+        check_dtype(x.dtype)
+        return Leaf("number", dtype=x.dtype, value=kind)
+    return Leaf("static", value=_hashable(x))
 
 
-def _array_leaf(x: np.ndarray[Any, Any]) -> Leaf:
-    if x.dtype.kind not in "fiub":
+def _array_leaf(x: np.ndarray[Any, Any], kind: type) -> Leaf:
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
         raise TypeError(
-            f"compiled functions take arrays of floats, integers and booleans, got {x.dtype}; convert it, or pass it as "
-            "part of a closure"
+            f"compiled functions take plain arrays, got a {type(x).__name__}, whose operations mean other things; pass "
+            "`np.asarray(x)`"
         )
-    return Leaf("array", x.shape, x.dtype, order_of(x))
+    check_dtype(x.dtype)
+    order, flags = order_of(x), x.flags
+    contiguous = order is not None or flags.c_contiguous
+    ready = contiguous and flags.writeable and flags.aligned and x.dtype.isnative and type(x) is np.ndarray
+    return Leaf("array", x.shape, x.dtype, order, ready, value=kind)
 
 
-def order_of(x: np.ndarray[Any, Any]) -> tuple[int, ...] | None:
+def check_dtype(dtype: np.dtype[Any]) -> None:
+    """
+    **Errors:** `TypeError` for a dtype that kernels do not compute with.
+    """
+    if dtype.kind not in "fiub" or (dtype.kind == "f" and dtype.itemsize not in (4, 8)):
+        raise TypeError(
+            f"compiled functions compute with float64, float32, integers and booleans, got {dtype}; convert it with "
+            "`astype`, or call the function itself"
+        )
+
+
+def order_of(x: np.ndarray[Any, Any]) -> Order:
     """The permutation of the axes that makes a dense array contiguous; `None` where it is, or none does."""
     if x.ndim < 2 or x.flags.c_contiguous:
         return None
@@ -74,23 +98,39 @@ def order_of(x: np.ndarray[Any, Any]) -> tuple[int, ...] | None:
 
 
 def _hashable(x: Any) -> Any:
+    if isinstance(x, complex) or (hasattr(type(x), "__array__") and not isinstance(x, np.generic)):
+        raise TypeError(
+            f"compiled functions take arrays, tensors and real numbers, got {type(x).__name__}; convert it, with "
+            "`np.asarray(x)`"
+        )
     try:
         hash(x)
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(
-            f"an argument of a compiled function is an array, a tensor, a number, a hashable object, or nested tuples, "
-            f"lists and dicts of them, got {type(x).__name__}"
+            "an argument of a compiled function is an array, a tensor, a number, a hashable object, or nested tuples, "
+            f"lists and dicts of them, got {type(x).__name__}, which is not hashable; pass the arrays that it holds"
         ) from None
     # Equal values of different types, 1 and True, are different programs.
     return (type(x), x)
 
 
-def _ready(x: Any, leaf: Leaf) -> Any:
-    if leaf.kind != "array":
-        return x
-    array = np.asarray(x.data if isinstance(x, Tensor) else x)
-    dense = leaf.order is not None or array.flags.c_contiguous
-    # Kernels read writeable native arrays without gaps; anything else is copied for the call.
-    if dense and array.flags.writeable and array.flags.aligned and array.dtype.isnative:
-        return array
-    return np.array(array, array.dtype.newbyteorder("="), order="C" if leaf.order is None else "K")
+class _Writeable:
+    """What NumPy makes a writeable view of an array from."""
+
+    def __init__(self, x: np.ndarray[Any, Any]) -> None:
+        self.__array_interface__ = interface = x.__array_interface__
+        interface["data"] = (interface["data"][0], False)
+        self.owner = x
+
+
+def ready(x: Any, order: Order = None) -> np.ndarray[Any, Any]:
+    """The array as kernels read it: permuted to `order`, contiguous, aligned, of the machine's byte order, writeable.
+
+    A kernel writes to none of its inputs; it is Numba that tells read-only arrays apart, and takes them for others.
+    """
+    x = np.asarray(x)
+    x = x if order is None else x.transpose(order)
+    flags, dtype = x.flags, x.dtype
+    if not (flags.c_contiguous and flags.aligned and dtype.isnative):
+        return np.array(x, dtype.newbyteorder("="), order="C")
+    return x if flags.writeable else np.asarray(_Writeable(x))

@@ -101,7 +101,7 @@ def check(f: Callable[..., Any], *inputs: Any, rtol: float = 1e-12, at: Sequence
 
 def same(ours: Any, eager: Any, rtol: float = 1e-12) -> None:
     """Same shape and dtype, and elements equal to that tolerance, relative to the largest for sums that cancel."""
-    ours, eager = np.asarray(ours), np.asarray(getattr(eager, "data", eager))
+    ours, eager = np.asarray(ours), np.asarray(eager.data if isinstance(eager, Tensor) else eager)
     assert ours.shape == eager.shape, f"shape {ours.shape}, expected {eager.shape}"
     assert ours.dtype == eager.dtype, f"dtype {ours.dtype}, expected {eager.dtype}"
     if eager.dtype.kind != "f":

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -14,39 +13,13 @@ from numba.extending import get_cython_function_address
 from autograd.primitive import Shape
 
 from ..fuse import Buffer, Call
+from ..matrix import PREFIX, as_matrix, by_blas
 from . import scalar
 from .loops import loop, offset
 from .types import constant, element, load, store
 
 Base = Callable[[Buffer], ir.Value]
-# Below this many multiplications a call of BLAS costs more than the loops.
-SMALL = 512
-_PREFIX = {"float64": "d", "float32": "s"}
 _MODULE = "scipy.linalg.cython_blas"
-
-
-class Matrix(NamedTuple):
-    """A matrix as BLAS wants it, column by column: whether to transpose it, and the stride between columns."""
-
-    flag: str
-    leading: int
-
-
-def as_matrix(shape: Shape, strides: tuple[int, ...]) -> Matrix | None:
-    """How BLAS reads the transpose of a row-major matrix; `None` if it cannot without a copy."""
-    (rows, columns), (row, column) = shape[-2:], strides[-2:]
-    if (column == 1 or columns == 1) and (row >= columns or rows == 1):
-        return Matrix("N", max(row, columns, 1))
-    if (row == 1 or rows == 1) and (column >= rows or columns == 1):
-        return Matrix("T", max(column, rows, 1))
-    return None
-
-
-def is_readable(shape: Shape, strides: tuple[int, ...]) -> bool:
-    """Whether a product can read that view in place."""
-    if len(shape) == 1:
-        return strides[0] > 0
-    return as_matrix(shape, strides) is not None
 
 
 def matmul(builder: ir.IRBuilder, call: Call, base: Base) -> None:
@@ -89,6 +62,7 @@ class _Product:
 
     def __init__(self, call: Call, x: Shape, y: Shape) -> None:
         self.dtype = call.target.buffer.dtype
+        self.by_blas = by_blas(x, y, call.equation.out.aval)
         self.x, self.y = x, y
         self.x_strides = call.operands[0].strides[-len(x) :]
         self.y_strides = call.operands[1].strides[-len(y) :]
@@ -98,8 +72,7 @@ class _Product:
         self.row = call.target.strides[-len(x) - len(y) + 2 :]
 
     def emit(self, b: ir.IRBuilder, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
-        vector = len(self.x) == 1 and len(self.y) == 1
-        if vector or prod((self.m, self.n, self.k)) <= SMALL or self.dtype.name not in _PREFIX:
+        if not self.by_blas:
             self.by_loops(b, x, y, out)
         elif len(self.y) == 1:
             self.times_vector(b, self.x, self.x_strides, x, y, self.y_strides[0], out, transposed=False)
@@ -116,7 +89,7 @@ class _Product:
         leading = max(self.row[0], self.n, 1)
         one, zero = constant(1, self.dtype), constant(0, self.dtype)
         arguments = [left.flag, right.flag, self.n, self.m, self.k, one, y, left.leading, x, right.leading]
-        blas(b, _PREFIX[self.dtype.name] + "gemm", [*arguments, zero, out, leading])
+        blas(b, PREFIX[self.dtype.name] + "gemm", [*arguments, zero, out, leading])
 
     def times_vector(
         self, b: ir.IRBuilder, shape: Shape, strides: tuple[int, ...], matrix: ir.Value, vector: ir.Value,
@@ -129,7 +102,7 @@ class _Product:
         flag = "N" if (found.flag == "N") == transposed else "T"
         rows, columns = shape[::-1] if found.flag == "N" else shape
         arguments = [flag, rows, columns, one, matrix, found.leading, vector, step, zero, out, 1]
-        blas(b, _PREFIX[self.dtype.name] + "gemv", arguments)
+        blas(b, PREFIX[self.dtype.name] + "gemv", arguments)
 
     def by_loops(self, b: ir.IRBuilder, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
         rows, columns = len(self.x) == 2, len(self.y) == 2

@@ -154,20 +154,29 @@ def _mod(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
     return b.select(zero, constant(0, dtype), remainder)
 
 
-def _mod_real(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
-    """Python's remainder, which has the sign of `y`, from C's, which has that of `x`."""
+def _real_division(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """C's remainder, which has the sign of `x`, and whether Python's, which has that of `y`, differs from it."""
     zero = constant(0, dtype)
     remainder = b.frem(x, y)
     opposite = b.xor(b.fcmp_ordered("<", remainder, zero), b.fcmp_ordered("<", y, zero))
-    nonzero = b.fcmp_unordered("!=", remainder, zero)
+    return remainder, b.and_(opposite, b.fcmp_ordered("!=", remainder, zero))
+
+
+def _mod_real(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
+    zero = constant(0, dtype)
+    remainder, opposite = _real_division(b, dtype, x, y)
     shifted = b.select(opposite, b.fadd(remainder, y), remainder)
-    return b.select(nonzero, shifted, intrinsic(b, "llvm.copysign", zero, y))
+    signed_zero = intrinsic(b, "llvm.copysign", zero, y)
+    return b.select(b.fcmp_ordered("==", remainder, zero), signed_zero, shifted)
 
 
 def _floor_divide_real(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
     """The quotient less the remainder's part, rounded to the integer that it is close to."""
     zero, half, one = (constant(c, dtype) for c in (0, 0.5, 1))
-    quotient = b.fdiv(b.fsub(x, _mod_real(b, dtype, x, y)), y)
+    remainder, opposite = _real_division(b, dtype, x, y)
+    quotient = b.fdiv(b.fsub(x, remainder), y)
+    # One less, rather than the quotient less Python's remainder, which is infinite where `y` is.
+    quotient = b.select(opposite, b.fsub(quotient, one), quotient)
     floored = intrinsic(b, "llvm.floor", quotient)
     floored = b.select(b.fcmp_ordered(">", b.fsub(quotient, floored), half), b.fadd(floored, one), floored)
     signed_zero = intrinsic(b, "llvm.copysign", zero, b.fdiv(x, y))
@@ -177,8 +186,16 @@ def _floor_divide_real(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) 
 
 def _pow(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
     if dtype.kind == "f":
-        return _libm("pow")(b, dtype, x, y)
+        is_half = isinstance(y, ir.Constant) and y.constant == 0.5
+        return _power_of_half(b, dtype, x) if is_half else _libm("pow")(b, dtype, x, y)
     return _whole_power(b, dtype, x, y)
+
+
+def _power_of_half(b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
+    """The square root, but for two numbers: the power of -inf is inf, that of -0.0 is 0.0."""
+    root = intrinsic(b, "llvm.fabs", intrinsic(b, "llvm.sqrt", x))
+    infinity = constant(np.inf, dtype)
+    return b.select(b.fcmp_ordered("==", x, constant(-np.inf, dtype)), infinity, root)
 
 
 def _whole_power(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:

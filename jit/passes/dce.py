@@ -6,7 +6,7 @@ from ..graph import Graph
 
 
 def dce(graph: Graph) -> Graph:
-    """The graph without the equations and captures that neither outputs nor guards need."""
+    """The graph without the equations that neither outputs nor guards need."""
     live = {id(x) for x in (*graph.outputs, *graph.guards)}
     kept = []
     for equation in reversed(graph.equations):

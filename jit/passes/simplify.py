@@ -107,9 +107,9 @@ def _mul(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
         return x
     if _is(x, 1):
         return y
-    if _is(y, -1) and out.aval.dtype.kind == "f":
+    if _is(y, -1) and x.aval.dtype == out.aval.dtype and out.aval.dtype.kind == "f":
         return r.equation(ops.neg, x)
-    if _is(x, -1) and out.aval.dtype.kind == "f":
+    if _is(x, -1) and y.aval.dtype == out.aval.dtype and out.aval.dtype.kind == "f":
         return r.equation(ops.neg, y)
     return None
 
@@ -130,6 +130,9 @@ def _div(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
 def _pow(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
     if type(y) is not Literal or out.aval.dtype.kind != "f" or x.aval.dtype != out.aval.dtype:
         return None
+    if y.value == 0.5 and not out.aval.shape:
+        # NumPy takes the root of an array, which for -inf is NaN, but the power of one number, which is inf.
+        return None
     expansion = _POWERS.get(float(y.value))
     return None if expansion is None else expansion(r, x)
 
@@ -141,7 +144,8 @@ _POWERS: dict[float, Callable[[Rewriter, Any], Atom]] = {
     4.0: lambda r, x: r.equation(ops.square, r.equation(ops.square, x)),
     0.5: lambda r, x: r.equation(ops.sqrt, x),
     -1.0: lambda r, x: r.equation(ops.reciprocal, x),
-    -2.0: lambda r, x: r.equation(ops.reciprocal, r.equation(ops.square, x)),
+    # In this order: the square of a large number would overflow before its reciprocal underflows.
+    -2.0: lambda r, x: r.equation(ops.square, r.equation(ops.reciprocal, x)),
 }
 
 

@@ -1,0 +1,120 @@
+"""One run of a function, recorded: its graph, and what its result and its side effects are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import autograd as ag
+from autograd import Tensor
+from autograd.tape import STATE, Tape
+from autograd.tensor import constant
+from autograd.tree import flatten, unflatten
+from autograd.weak import weak
+
+from .caller import Constant, Result
+from .record import Recording, graph_of
+from .signature import Signature
+
+_CONSTANTS = (type(None), int, float, complex, str, bytes, np.ndarray, np.generic, np.dtype, type, slice, range, Enum)
+
+
+class Trace(NamedTuple):
+    """What a run has shown.
+
+    `requires_grad` says which outputs of the graph have a gradient; `eager` is the result of the run, as arrays.
+    """
+
+    recording: Recording
+    result: Result
+    requires_grad: tuple[bool, ...]
+    eager: Any
+
+
+def trace(function: Callable[..., Any], signature: Signature, values: Sequence[Any], functional: bool) -> Trace:
+    """Runs a function once with arguments of that signature, recorded.
+
+    **Arguments:** `values`, the leaves of the arguments; `functional`, whether the results are arrays even where a
+    captured tensor requires a gradient, as those of `ag.grad(f)` are.
+    """
+    given = [x if leaf.kind == "static" else _traced(x, leaf) for x, leaf in zip(values, signature.leaves, strict=True)]
+    args, kwargs = unflatten(signature.structure, given)
+    inputs = [x for x, leaf in zip(given, signature.leaves, strict=True) if leaf.kind != "static"]
+    orders = [leaf.order for leaf in signature.leaves if leaf.kind != "static"]
+    with _recorded() as tape:
+        outcome = function(*args, **kwargs)
+        accumulated = _accumulated(function, tape, inputs, values, signature)
+    leaves, structure = flatten(outcome)
+    outputs = [x for x in leaves if isinstance(x, Tensor)]
+    positions = iter(range(len(outputs)))
+    places = tuple([next(positions) if isinstance(x, Tensor) else _constant(function, x) for x in leaves])
+    gradients = []
+    for target, g in accumulated:
+        gradients.append((target, None if g is None else len(outputs)))
+        outputs += [] if g is None else [g]
+    recording = graph_of(tape, inputs, outputs, orders)
+    captures = any(isinstance(x.source, Tensor) and x.source.requires_grad for x in recording.captured)
+    nested = bool(STATE.nesting) if captures or any(leaf.requires_grad for leaf in signature.leaves) else None
+    tensors = any(leaf.is_tensor for leaf in signature.leaves) or (captures and (bool(nested) or not functional))
+    result = Result(places, structure, tuple(gradients), tensors, nested)
+    eager = unflatten(structure, [np.asarray(x.data)[()] if isinstance(x, Tensor) else x for x in leaves])
+    return Trace(recording, result, tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs]), eager)
+
+
+def _traced(x: Any, leaf: Any) -> Tensor:
+    data = weak(x.data if isinstance(x, Tensor) else x)
+    if isinstance(data, np.ndarray) and not data.dtype.isnative:
+        data = data.astype(data.dtype.newbyteorder("="))
+    made = constant(data)
+    made.requires_grad = leaf.requires_grad
+    return made
+
+
+@contextmanager
+def _recorded() -> Iterator[Tape]:
+    """Records, with gradients enabled; the `.grad` of tensors from outside is put back at the end."""
+    with ag.enable_grad(), ag.record() as tape:
+        try:
+            yield tape
+        finally:
+            for leaf, before in reversed(tape.accumulated):
+                if leaf not in tape.leaves:
+                    leaf.grad = before
+
+
+def _accumulated(
+    function: Any, tape: Tape, inputs: Sequence[Tensor], values: Sequence[Any], signature: Signature
+) -> list[tuple[Tensor | int, Tensor | None]]:
+    """The tensors from outside that `backward()` gave a gradient, arguments by their position, with what is left of it.
+
+    **Errors:** `RuntimeError` where one had a gradient before.
+    """
+    given = [x for x, leaf in zip(values, signature.leaves, strict=True) if leaf.kind != "static"]
+    position = {id(x): i for i, x in enumerate(inputs)}
+    found: dict[int, tuple[Tensor | int, Tensor | None]] = {}
+    for leaf, before in tape.accumulated:
+        if leaf in tape.leaves or id(leaf) in found:
+            continue
+        i = position.get(id(leaf))
+        if before is not None or (i is not None and given[i].grad is not None):
+            name = getattr(function, "__name__", "function")
+            raise RuntimeError(
+                f"the compiled `{name}` calls `backward()`, which would add to the `.grad` that a tensor from outside "
+                "has already; set it to `None` before each call, or return the gradients: `ag.grad(loss, [w])`"
+            )
+        found[id(leaf)] = (leaf if i is None else i, leaf.grad)
+    return list(found.values())
+
+
+def _constant(function: Any, x: Any) -> Constant:
+    if not isinstance(x, _CONSTANTS) or (isinstance(x, np.ndarray) and x.dtype.hasobject):
+        name = getattr(function, "__name__", "function")
+        raise TypeError(
+            "a compiled function returns arrays, tensors, numbers, strings, `None`, and nested tuples, lists and dicts "
+            f"of them, got {type(x).__name__} from `{name}`; return what it holds"
+        )
+    return Constant(x)

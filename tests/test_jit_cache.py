@@ -1,0 +1,207 @@
+"""The kernel cache, the names of kernels, counts of recordings and compilations, and calls from many threads."""
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import jit
+from jit import cache
+from jit.cache import kernel_of
+from jit.kernel import name_of
+
+ROOT = Path(__file__).parents[1]
+X = np.array([1.0, 2.0, 3.0])
+
+
+@pytest.fixture(autouse=True)
+def _an_empty_cache():
+    jit.clear_cache()
+
+
+def counts():
+    info = jit.cache_info()
+    return info.hits, info.misses, info.size
+
+
+def test_the_same_graph_is_compiled_once():
+    first, second = jit.compile(lambda x: x * 2 + 1), jit.compile(lambda y: 1 + y * 2.0)
+    np.testing.assert_array_equal(first(X), second(X))
+    assert counts() == (1, 1, 1) or first.graph(X).key != second.graph(X).key
+    third = jit.compile(lambda x: x * 2 + 1)
+    third(5 * X)
+    assert third.variants.popitem()[1][0].kernel is first.variants.popitem()[1][0].kernel
+
+
+def test_what_is_compiled():
+    """Each call's recordings and compilations, in all."""
+    runs = []
+
+    def f(x, k=1.0):
+        runs.append(x)
+        return (x * k).sum() if np.ndim(x) else x * k
+
+    g = jit.compile(f)
+    matrix = np.ones((3, 2))
+    calls = [
+        (X, 1, 1), (2 * X, 1, 1), (X[:2], 2, 2), (X, 2, 2), (matrix, 3, 3), (np.asfortranarray(matrix), 4, 4),
+        (matrix, 4, 4), (X.astype("f4"), 5, 5), (X[::-1], 6, 5), (X[::-1], 6, 5), (2.0, 7, 6), (3.0, 7, 6),
+        (np.float64(2), 8, 6), (np.array(2.0), 9, 6), (ag.tensor(X), 10, 6), (ag.tensor(2 * X), 10, 6),
+    ]  # fmt: skip
+    for x, recordings, compilations in calls:
+        assert arrays(g(x)) == arrays(f(x) if not isinstance(x, ag.Tensor) else f(x.numpy()))
+        runs.pop()
+        assert (len(runs), jit.cache_info().misses) == (recordings, compilations)
+
+
+def arrays(x):
+    return x.numpy() if isinstance(x, ag.Tensor) else x
+
+
+def test_gradients_of_tensors_are_compiled_once():
+    f = jit.compile(lambda x: (x**3).sum())
+    x = ag.tensor(X, requires_grad=True)
+    for _ in range(3):
+        f(x).backward()
+    assert jit.cache_info().misses == 2
+
+
+def test_the_bound_drops_the_kernel_used_longest_ago(monkeypatch):
+    monkeypatch.setattr(cache, "BOUND", 2)
+    functions = [lambda x: x * 2, lambda x: x * 3, lambda x: x * 4]
+    first, second, third = [jit.compile(f) for f in functions]
+    first(X), second(X)
+    jit.compile(functions[0])(X)
+    assert counts() == (1, 2, 2)
+    third(X)
+    assert counts() == (1, 3, 2)
+    jit.compile(functions[0])(X)
+    assert counts() == (2, 3, 2)
+    jit.compile(functions[1])(X)
+    assert counts() == (2, 4, 2)
+    np.testing.assert_array_equal(third(X), 4 * X)
+    assert jit.cache_info().bound == 2
+
+
+def test_clearing_the_cache():
+    f = jit.compile(lambda x: x * 2)
+    f(X)
+    jit.clear_cache()
+    assert counts() == (0, 0, 0)
+    np.testing.assert_array_equal(f(X), 2 * X)
+    assert counts() == (0, 0, 0)
+
+
+# ---- names ----
+
+NAMES = """
+import numpy as np, jit
+f = jit.value_and_grad(lambda p: np.sum(np.tanh(p["w"]) * p["b"]) ** 2.5)
+print(f.graph({"w": np.ones((3, 4)), "b": 1.5}).key)
+print(*[v.kernel.name for vs in f.variants.values() for v in vs])
+"""
+
+
+def test_names_are_the_same_in_every_process():
+    runs = [
+        subprocess.run([sys.executable, "-c", NAMES], cwd=ROOT, capture_output=True, text=True, check=True)
+        for _ in "ab"
+    ]
+    assert runs[0].stdout == runs[1].stdout
+    assert runs[0].stdout.splitlines()[1].startswith("k_")
+
+
+W = np.array(2.0)
+GRAPHS = [
+    (lambda x: x * 2, X),
+    (lambda x: x * 2, X[:2]),
+    (lambda x: x * 2, X.astype(np.float32)),
+    (lambda x: x * 2, X.reshape(1, 3)),
+    (lambda x: x * 2, 1.0),
+    (lambda: ag.tensor(W) * 2,),
+    (lambda x: x * 2.0000000000000004, X),
+    (lambda x: x * -0.0, X),
+    (lambda x: x * 0.0, X),
+    (lambda x: x * np.nan, X),
+    (lambda x: x * np.inf, X),
+    (lambda x: x * 2 if x[0] > 0 else x, X),
+    (lambda x: x[0:2], X),
+    (lambda x: x[1:3], X),
+    (lambda x: x.sum(0), np.ones((3, 3))),
+    (lambda x: x.sum(1), np.ones((3, 3))),
+    (lambda x: x.sum(1, keepdims=True), np.ones((3, 3))),
+    (lambda x, y: x - y, X, X),
+    (lambda x, y: y - x, X, X),
+    (lambda x, y: (x, y), X, X),
+    (lambda x, y: (y, x), X, X),
+    (lambda x: (x, x), X),
+    (lambda x: x, X),
+]
+
+
+def test_other_graphs_have_other_names():
+    graphs = [jit.compile(f).graph(*args) for f, *args in GRAPHS]
+    keys = [graph.key for graph in graphs]
+    twins = [(i, j) for i in range(len(keys)) for j in range(i) if keys[i] == keys[j]]
+    assert not twins
+    assert len({name_of(graph) for graph in graphs}) == len(graphs)
+    assert all(kernel_of(graph).graph.key == graph.key for graph in graphs)
+
+
+# ---- threads ----
+
+
+def in_threads(work, n=8):
+    """Runs `work(i)` in threads that start together."""
+    barrier = threading.Barrier(n)
+
+    def run(i):
+        barrier.wait()
+        return work(i)
+
+    with ThreadPoolExecutor(n) as pool:
+        return list(pool.map(run, range(n)))
+
+
+def test_calls_from_many_threads():
+    w = np.random.default_rng(0).normal(size=(60, 60))
+    f = jit.value_and_grad(lambda x: np.sum(np.tanh(x @ w) @ w.T))
+    inputs = [np.random.default_rng(i).normal(size=(60, 60)) for i in range(8)]
+    expected = [f(x) for x in inputs]
+    assert next(iter(f.variants.values()))[0].kernel.workspace, "this must test kernels with a workspace"
+
+    def work(i):
+        for _ in range(20):
+            value, g = f(inputs[i])
+            if value != expected[i][0] or not np.array_equal(g, expected[i][1]):
+                return False
+        return True
+
+    assert all(in_threads(work))
+
+
+def test_first_calls_race():
+    f = jit.grad(lambda x: (x**3).sum() if x[0] > 0 else x.sum())
+    shapes = [(n,) for n in (2, 3, 4, 5)]
+
+    def work(i):
+        x = np.full(shapes[i % 4], 1.0 + i) * (1 if i < 4 else -1)
+        return np.array_equal(f(x), 3 * x**2 if i < 4 else np.ones(len(x)))
+
+    assert all(in_threads(work))
+    assert jit.cache_info().misses == 8
+
+
+def test_tensors_in_many_threads():
+    w = ag.tensor(X, requires_grad=True)
+    f = jit.compile(lambda x: (x * w).sum())
+
+    def work(i):
+        return np.array_equal(ag.grad(f(X + i), [w])[0].numpy(), X + i)
+
+    assert all(in_threads(work))
