@@ -68,7 +68,7 @@ def evaluate(primitive: Any, values: Sequence[Any], params: dict[str, Any]) -> A
     Numbers alone are computed by NumPy all the same, since Python's own division by zero would raise.
     """
     values = [plain(x) for x in values]
-    if not all(type(x) is float or type(x) is int for x in values):
+    if not all(type(x) is float or type(x) is int or type(x) is bool for x in values):
         return primitive.eval(*values, **params)
     out = primitive.eval(*[np.asarray(x)[()] for x in values], **params)
     return weak(out.item()) if primitive.eval in _INFIX else out

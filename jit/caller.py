@@ -47,13 +47,15 @@ class Result(NamedTuple):
     `leaves` has for each leaf of the result, which has that `structure`, the position of an output or a `Constant`.
     `gradients` are the tensors whose `.grad` the call sets, each a captured tensor or the position of a leaf of the
     arguments, with the position of the output, `None` if the function takes it away again. The results are `tensors` or
-    arrays. `nested` says whether the recording was made within an outer gradient, `None` where that does not matter.
+    arrays, and those without axes are Python's `numbers` or NumPy's. `nested` says whether the recording was made within
+    an outer gradient, `None` where that does not matter.
     """
 
     leaves: tuple[int | Constant, ...]
     structure: Structure
     gradients: tuple[tuple[Tensor | int, int | None], ...]
     tensors: bool
+    numbers: bool
     nested: bool | None
 
 
@@ -220,7 +222,9 @@ class _Writer:
         for i, x in enumerate(self.kernel.graph.outputs):
             if x.aval.shape == ():
                 scalars += 1
-                outputs.append(f"{self.name('t', x.aval.dtype.type)}(__r[{scalars}])")
+                number = f"__r[{scalars}]"
+                kind = self.name("t", x.aval.dtype.type)
+                outputs.append(number if self.result.numbers else f"{kind}({number})")
             else:
                 self.lines.append(f"__o{i} = __empty({x.aval.shape}, {self.name('d', x.aval.dtype)})")
                 arguments.append(f"__o{i}")

@@ -12,11 +12,12 @@ from autograd.primitive import Aval, aval_of, dtype_name
 from autograd.tree import Structure
 
 from .emit.nest import merged_axes
-from .fuse import Buffer, Call, Fill, Gather, Nest, Reduce, Scatter, Step, Store, View, row_major
 from .kernel import Kernel
 from .plan import plan, views
+from .program import Buffer, Call, Fill, Gather, Nest, Reduce, Scatter, Step, Store, View
 from .record import Captured, Recording
 from .signature import Leaf, Signature
+from .views import row_major
 
 
 class Times(NamedTuple):

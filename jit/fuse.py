@@ -9,9 +9,8 @@ Values of one element are scalars: they live in registers of the kernel itself.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,129 +19,30 @@ from autograd.primitive import Aval, Primitive, Shape
 
 from .graph import Atom, Equation, Graph, Literal, Var
 from .matrix import by_blas, is_readable
+from .program import (
+    Buffer,
+    Call,
+    Compute,
+    Entry,
+    Fill,
+    Gather,
+    Nest,
+    Operand,
+    Place,
+    Program,
+    Reduce,
+    Scalar,
+    Scatter,
+    Step,
+    Store,
+    View,
+)
+from .views import VIEWS, broadcast, row_major, sliced
 
 REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
 CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin})
 # Past this many equations a vectorised loop body spills its registers and compiles ever slower.
 LONGEST_NEST = 300
-
-
-class Buffer(NamedTuple):
-    """Memory: `kind` is `input`, `capture`, `output` (each with its position) or `work`."""
-
-    number: int
-    kind: str
-    position: int
-    dtype: np.dtype[Any]
-    size: int
-
-
-class View(NamedTuple):
-    """Elements of a buffer: where the first one is, and the strides, counted in elements."""
-
-    buffer: Buffer
-    offset: int
-    strides: tuple[int, ...]
-
-
-class Scalar(NamedTuple):
-    """A value of one element, in a register; a larger array may repeat it."""
-
-    atom: Atom
-
-
-Place = View | Scalar
-
-
-class Operand(NamedTuple):
-    """What an entry reads: a value made in the same nest (`place` is `None`), or one that lies elsewhere."""
-
-    atom: Atom
-    place: Place | None
-
-
-class Compute(NamedTuple):
-    """An elementwise equation."""
-
-    equation: Equation
-    operands: tuple[Operand, ...]
-
-
-class Gather(NamedTuple):
-    """An equation that reads `source` at the positions that the operands hold."""
-
-    equation: Equation
-    source: View
-    operands: tuple[Operand, ...]
-
-
-class Reduce(NamedTuple):
-    """A reduction of the operand, to `target` where the result is an array."""
-
-    equation: Equation
-    operands: tuple[Operand, ...]
-    target: View | None
-
-
-class Store(NamedTuple):
-    """The operand, stored element by element."""
-
-    operands: tuple[Operand, ...]
-    target: View
-
-
-class Scatter(NamedTuple):
-    """The first operand, added to `target`, of that shape, at the positions that the others hold."""
-
-    operands: tuple[Operand, ...]
-    target: View
-    shape: Shape
-
-
-Entry = Compute | Gather | Reduce | Store | Scatter
-
-
-class Nest(NamedTuple):
-    """Loops over a shape with all entries in the body; of shape () the entries once, in registers."""
-
-    shape: Shape
-    entries: tuple[Entry, ...]
-
-
-class Fill(NamedTuple):
-    """A buffer set to one number."""
-
-    target: View
-    value: Literal
-
-
-class Call(NamedTuple):
-    """An equation with an emitter of its own."""
-
-    equation: Equation
-    operands: tuple[View, ...]
-    target: View
-
-
-Step = Nest | Fill | Call
-
-
-class Program(NamedTuple):
-    """The steps in their order, and where the results lie."""
-
-    graph: Graph
-    steps: tuple[Step, ...]
-    guards: tuple[Operand, ...]
-    outputs: tuple[Operand, ...]
-
-
-def row_major(shape: Sequence[int]) -> tuple[int, ...]:
-    """The strides, in elements, of a contiguous array."""
-    strides, step = [], 1
-    for n in reversed(shape):
-        strides.append(step)
-        step *= max(n, 1)
-    return tuple(strides[::-1])
 
 
 def fuse(graph: Graph) -> Program:
@@ -268,7 +168,8 @@ class _Lowering:
     def factors(self, equation: Equation) -> list[tuple[View, int]]:
         """The operands of a matrix product, copied where they have another dtype, or strides that BLAS cannot read."""
         out, found = equation.out.aval, []
-        needs_blas = by_blas(*[x.aval.shape for x in equation.inputs], out)
+        left, right = equation.inputs
+        needs_blas = by_blas(left.aval.shape, right.aval.shape, out)
         for x in equation.inputs:
             if x.aval.dtype != out.dtype:
                 found.append(self.converted(x, out.dtype))
@@ -303,7 +204,7 @@ class _Lowering:
             self.fill(out, Literal.of(0, out.aval.dtype))
             return
         target = self.new_buffer(out)
-        ready = self.store(x, _sliced(target, x.aval, index=index), 0)
+        ready = self.store(x, sliced(target, x.aval, index=index), 0)
         self.zeros(out, target, ready - 1)
 
     def zeros(self, out: Var, target: View, group: int) -> None:
@@ -383,7 +284,7 @@ class _Lowering:
         if self.home.get(x) == group:  # type: ignore[arg-type]
             return Operand(x, None)
         view, _ = self.view(x)
-        return Operand(x, _broadcast(view, x.aval.shape, shape))
+        return Operand(x, broadcast(view, x.aval.shape, shape))
 
     def leading(self, x: Atom, group: int, shape: Shape, trailing: int) -> Operand:
         """As `operand`, for an index array which stands for the leading axes of the nest."""
@@ -500,54 +401,6 @@ def _output_buffers(graph: Graph) -> dict[Var, int]:
             found[x] = i
     return found
 
-
-# ---- views ----
-
-
-def _broadcast(view: View, shape: Shape, space: Shape) -> View:
-    """The view of an array of that shape, broadcast to a nest's space."""
-    if space == ():
-        return view._replace(strides=())
-    lead = len(space) - len(shape)
-    strides = [0 if n == 1 else s for n, s in zip(shape, view.strides, strict=True)]
-    return view._replace(strides=(0,) * lead + tuple(strides))
-
-
-def _reshaped(view: View, x: Aval, *, shape: Shape) -> View | None:
-    if _is_contiguous(view, x.shape):
-        return view._replace(strides=row_major(shape))
-    squeezed = [(n, s) for n, s in zip(x.shape, view.strides, strict=True) if n != 1]
-    if [n for n, _ in squeezed] != [n for n in shape if n != 1]:
-        return None
-    strides = iter([s for _, s in squeezed])
-    return view._replace(strides=tuple([1 if n == 1 else next(strides) for n in shape]))
-
-
-def _is_contiguous(view: View, shape: Shape) -> bool:
-    expected = row_major(shape)
-    return all(n == 1 or s == e for n, s, e in zip(shape, view.strides, expected, strict=True))
-
-
-def _transposed(view: View, x: Aval, *, axes: tuple[int, ...]) -> View:
-    return view._replace(strides=tuple([view.strides[i] for i in axes]))
-
-
-def _expanded(view: View, x: Aval, *, shape: Shape) -> View:
-    return _broadcast(view, x.shape, shape)
-
-
-def _sliced(view: View, x: Aval, *, index: Any) -> View:
-    pairs = list(zip(index, view.strides, strict=True))
-    offset = view.offset + sum((i if isinstance(i, int) else i[0]) * s for i, s in pairs)
-    return view._replace(offset=offset, strides=tuple([i[2] * s for i, s in pairs if not isinstance(i, int)]))
-
-
-VIEWS: dict[Primitive, Any] = {
-    ops.reshape: _reshaped,
-    ops.transpose: _transposed,
-    ops.expand: _expanded,
-    ops.slice_: _sliced,
-}
 
 #: The ops that write or read parts of an array.
 MOVES: dict[Primitive, Any] = {

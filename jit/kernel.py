@@ -24,9 +24,10 @@ from autograd.primitive import Aval
 
 from .emit.program import Memory, emit
 from .emit.types import opaque, store
-from .fuse import Program, fuse
+from .fuse import fuse
 from .graph import Graph
 from .plan import Plan, plan
+from .program import Program
 
 #: What the body of a kernel returns when an array has another shape than the graph says.
 WRONG_SHAPE = -1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .fuse import Buffer, Call, Fill, Gather, Nest, Program, Reduce, Scatter, Step, Store, View
+from .program import Buffer, Call, Compute, Fill, Gather, Nest, Program, Reduce, Scatter, Step, Store, View
 
 ALIGNMENT = 64
 # A scalar program longer than this is compiled in pieces; a piece shorter than that is not worth a call.
@@ -39,8 +39,10 @@ def plan(program: Program) -> Plan:
     scalars = [step.entries for step in program.steps if isinstance(step, Nest) and step.shape == ()]
     if sum(map(len, scalars)) <= LONG:
         return Plan(offsets, total, None)
-    read = {operand.atom for entries in scalars for entry in entries for operand in entry.operands}
-    return Plan(offsets, total + 8 * (len(read) + len(program.outputs) + len(program.guards)), total)
+    entries = [entry for nest in scalars for entry in nest]
+    slots = {operand.atom for entry in entries for operand in entry.operands}
+    slots |= {entry.equation.out for entry in entries if isinstance(entry, Compute | Gather | Reduce)}
+    return Plan(offsets, total + 8 * len(slots), total)
 
 
 def _first_fit(lives: list[tuple[Buffer, int, int]]) -> tuple[dict[int, int], int]:

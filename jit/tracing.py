@@ -60,8 +60,10 @@ def trace(function: Callable[..., Any], signature: Signature, values: Sequence[A
     captures = any(isinstance(x.source, Tensor) and x.source.requires_grad for x in recording.captured)
     nested = bool(STATE.nesting) if captures or any(leaf.requires_grad for leaf in signature.leaves) else None
     tensors = any(leaf.is_tensor for leaf in signature.leaves) or (captures and (bool(nested) or not functional))
-    result = Result(places, structure, tuple(gradients), tensors, nested)
-    eager = unflatten(structure, [np.asarray(x.data)[()] if isinstance(x, Tensor) else x for x in leaves])
+    # Numbers in, numbers out.
+    numbers = bool(signature.leaves) and not tensors and all(leaf.value in (float, int) for leaf in signature.leaves)
+    result = Result(places, structure, tuple(gradients), tensors, numbers, nested)
+    eager = unflatten(structure, [_value(x, numbers) if isinstance(x, Tensor) else x for x in leaves])
     return Trace(recording, result, tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs]), eager)
 
 
@@ -72,6 +74,11 @@ def _traced(x: Any, leaf: Any) -> Tensor:
     made = constant(data)
     made.requires_grad = leaf.requires_grad
     return made
+
+
+def _value(x: Tensor, numbers: bool) -> Any:
+    data = np.asarray(x.data)[()]
+    return data.item() if numbers and data.ndim == 0 else data
 
 
 @contextmanager

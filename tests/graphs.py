@@ -9,13 +9,13 @@ import numpy as np
 
 import autograd as ag
 from autograd import Tensor
-from autograd.primitive import Primitive
 from autograd.tensor import constant
 from autograd.weak import weak
-from jit.fuse import Buffer, Call, Fill, Nest, Program, fuse
-from jit.graph import Atom, Equation, Graph, Literal, Var
+from jit.fuse import fuse
+from jit.graph import Graph
 from jit.kernel import Kernel, build, name_of
 from jit.passes import optimise
+from jit.program import Program
 from jit.record import Recording, graph_of
 
 

@@ -12,8 +12,8 @@ from numba.extending import get_cython_function_address
 
 from autograd.primitive import Shape
 
-from ..fuse import Buffer, Call
 from ..matrix import PREFIX, as_matrix, by_blas
+from ..program import Buffer, Call
 from . import scalar
 from .loops import loop, offset
 from .types import constant, element, load, store

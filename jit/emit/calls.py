@@ -11,7 +11,7 @@ from llvmlite import ir
 from autograd import ops
 from autograd.primitive import Primitive
 
-from ..fuse import Call, View
+from ..program import Call, View
 from . import scalar
 from .blas import Base, matmul
 from .loops import loop, offset

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..fuse import Entry, Gather, Nest, Operand, Reduce, Scalar, Scatter, Store, View
 from ..graph import Atom, Literal, Var
+from ..program import Entry, Gather, Nest, Operand, Reduce, Scalar, Scatter, Store, View
 
 #: Where a view starts: the number of its buffer, and the offset of its first element.
 Origin = tuple[int, int]

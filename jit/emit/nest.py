@@ -16,8 +16,8 @@ from llvmlite import ir
 
 from autograd import ops
 
-from ..fuse import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View
 from ..graph import Atom, Var
+from ..program import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View
 from . import scalar
 from .interface import Interface, by_value, interface, origin, touched
 from .loops import loop, offset

@@ -14,8 +14,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..fuse import Compute, Gather, Nest, Program, Reduce
 from ..graph import Atom
+from ..program import Compute, Gather, Nest, Program, Reduce
 from .interface import atoms_by_value, origin, touched
 from .nest import Address, scalars
 from .types import POINTER, index, load, store

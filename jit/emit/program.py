@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from ..fuse import Buffer, Call, Fill, Gather, Nest, Operand, Program, Scatter, View
 from ..graph import Literal
 from ..plan import SHORT, Plan
+from ..program import Buffer, Call, Fill, Gather, Nest, Operand, Program, Scatter, View
 from .blas import alloca
 from .calls import CALLS
 from .interface import by_value, interface, structure
