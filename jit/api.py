@@ -28,10 +28,10 @@ def compile(
     also returns; it is recorded by running it once for each new signature of shapes and dtypes. Or a tape of
     `ag.record()`, with the tensors that are its `inputs` and `outputs`.
 
-    **Returns:** a function with the same arguments; arrays in, arrays out; tensors in, tensors out, also for a captured
-    tensor that requires a gradient. The function of a tape takes one argument for each input and returns the output,
-    or a tuple of several; its `value_and_grad(*inputs)` returns the (first) output and a tuple of gradients, one for
-    each input.
+    **Returns:** a function with the same arguments; numbers in, numbers out; arrays in, arrays out; tensors in, tensors
+    out, also where a captured tensor requires a gradient. The function of a tape takes one argument for each input and
+    returns the output, or a tuple of several; its `value_and_grad(*inputs)` returns the (first) output and a tuple of
+    gradients, one for each input.
 
     **Errors:** `TypeError` for what is no function, `ValueError` for tensors that the tape does not know.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from .graph import Graph
@@ -20,6 +23,18 @@ class CacheInfo(NamedTuple):
     misses: int
     size: int
     bound: int
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keeps the garbage collector off: it would walk, again and again, all that a compilation still needs."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Cache:

@@ -32,6 +32,8 @@ from .record import Captured
 from .signature import Leaf, Signature, ready
 
 MISS = object()
+#: The dtypes that Python's own numbers have.
+PYTHON_DTYPES = frozenset(map(np.dtype, (float, int, bool)))
 
 
 class Constant:
@@ -47,8 +49,8 @@ class Result(NamedTuple):
     `leaves` has for each leaf of the result, which has that `structure`, the position of an output or a `Constant`.
     `gradients` are the tensors whose `.grad` the call sets, each a captured tensor or the position of a leaf of the
     arguments, with the position of the output, `None` if the function takes it away again. The results are `tensors` or
-    arrays, and those without axes are Python's `numbers` or NumPy's. `nested` says whether the recording was made within
-    an outer gradient, `None` where that does not matter.
+    arrays, and those without axes are Python's `numbers` or NumPy's. `nested` says whether the recording was made
+    within an outer gradient, `None` where that does not matter.
     """
 
     leaves: tuple[int | Constant, ...]
@@ -224,7 +226,8 @@ class _Writer:
                 scalars += 1
                 number = f"__r[{scalars}]"
                 kind = self.name("t", x.aval.dtype.type)
-                outputs.append(number if self.result.numbers else f"{kind}({number})")
+                as_it_is = self.result.numbers and x.aval.dtype in PYTHON_DTYPES
+                outputs.append(number if as_it_is else f"{kind}({number})")
             else:
                 self.lines.append(f"__o{i} = __empty({x.aval.shape}, {self.name('d', x.aval.dtype)})")
                 arguments.append(f"__o{i}")

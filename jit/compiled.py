@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from autograd import Tensor
 from autograd.tape import current_tape
 
-from .cache import kernel_of
+from .cache import kernel_of, uncollected
 from .caller import MISS, caller
 from .explain import Explained, Times, explanation
 from .graph import Graph
@@ -90,7 +90,8 @@ class Compiled:
             out = _tried(variant, args, kwargs)
             if out is not MISS:
                 return variant, out, None
-        variant, eager = self._record(signature, values)
+        with uncollected():
+            variant, eager = self._record(signature, values)
         return variant, variant.call(*args, **kwargs), eager
 
     def _record(self, signature: Signature, values: Sequence[Any]) -> tuple[Variant, Any]:

@@ -16,7 +16,7 @@ from autograd.tensor import constant
 from autograd.tree import flatten, unflatten
 from autograd.weak import weak
 
-from .caller import Constant, Result
+from .caller import PYTHON_DTYPES, Constant, Result
 from .record import Recording, graph_of
 from .signature import Signature
 
@@ -78,7 +78,7 @@ def _traced(x: Any, leaf: Any) -> Tensor:
 
 def _value(x: Tensor, numbers: bool) -> Any:
     data = np.asarray(x.data)[()]
-    return data.item() if numbers and data.ndim == 0 else data
+    return data.item() if numbers and data.ndim == 0 and data.dtype in PYTHON_DTYPES else data
 
 
 @contextmanager

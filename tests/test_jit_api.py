@@ -60,10 +60,25 @@ def test_functions_and_decorators():
 
 
 def test_seed_polynomial():
-    value, slope = jit.value_and_grad(lambda x: 5 * x**3 + 2 * x**2 + 4 * x + 8)(2.0)
-    same(value, np.float64(64.0))
-    same(slope, np.float64(72.0))
-    assert isinstance(value, float)
+    f = jit.value_and_grad(lambda x: 5 * x**3 + 2 * x**2 + 4 * x + 8)
+    for _ in range(2):
+        same(f(2.0), (64.0, 72.0))
+
+
+@pytest.mark.parametrize("x", [2.0, 2, np.float64(2), np.float32(2), np.array(2.0), np.array([2.0])], ids=repr)
+def test_numbers_in_numbers_out(x):
+    def f(x, k=3):
+        return x**k
+
+    def several(x):
+        return x * 2, x > 1, x * 1.5
+
+    same(jit.compile(f)(x), f(x))
+    same(jit.compile(f)(x, 2), f(x, 2))
+    same(jit.compile(several)(x), several(x))
+    if type(x) is not int and not np.ndim(x):
+        same(jit.value_and_grad(f)(x), ag.value_and_grad(f)(x))
+        same(jit.value_and_grad(f)(x, 2), ag.value_and_grad(f)(x, 2))
 
 
 class Line:
