@@ -78,9 +78,7 @@ def fit(gradient: Callable[..., tuple[float, np.ndarray]], train: Rows) -> Optim
     """The weights of least loss, found with a function that returns the loss and its gradient."""
     zero = np.zeros(train[0].shape[1] + 1)
     first = timed(lambda: gradient(zero, *train))
-    found = minimize(
-        gradient, zero, train, jac=True, method="L-BFGS-B", options={"ftol": 1e-13, "gtol": 1e-7}
-    )
+    found = minimize(gradient, zero, train, jac=True, method="L-BFGS-B", options={"ftol": 1e-13, "gtol": 1e-7})
     return OptimizeResult(found, first=first)
 
 

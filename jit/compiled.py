@@ -24,7 +24,7 @@ from .replay import cotangents
 from .signature import Signature, signature_of
 from .tracing import Trace, trace
 
-#: Past so many recordings of one signature a warning says which line asks for them.
+#: Past so many recordings of one signature a warning says which line asks for them, and again at each doubling.
 MAX_VARIANTS = 16
 
 
@@ -107,7 +107,8 @@ class Compiled:
         variant = Variant(run.recording, kernel, captured, call, times)
         known = self.variants.setdefault(signature, [])
         known.insert(0, variant)
-        if len(known) > MAX_VARIANTS and len(known) & (len(known) - 1) == 0:
+        times_too_many, rest = divmod(len(known) - 1, MAX_VARIANTS)
+        if rest == 0 and times_too_many.bit_count() == 1:
             self._warn_of_many(known)
         return variant, run.eager
 

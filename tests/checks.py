@@ -124,9 +124,7 @@ def check_second_order(case: Case) -> None:
 
 def check_sweeps_agree(case: Case) -> None:
     arrays = case.arrays()
-    for plain, recorded in zip(
-        gradients(case, arrays), gradients(case, arrays, create_graph=True), strict=True
-    ):
+    for plain, recorded in zip(gradients(case, arrays), gradients(case, arrays, create_graph=True), strict=True):
         close(recorded, plain, ulps=2)
 
 
@@ -151,10 +149,7 @@ def contents(arrays: Sequence[Any]) -> list[bytes]:
 def check_dtype_of_gradients(case: Case) -> None:
     """Gradients of float32 inputs are float32, and as exact as that allows."""
     arrays = case.arrays(np.float32)
-    exact = [
-        x.astype(np.float64) if getattr(x, "dtype", None) == np.float32 else x
-        for x in case.arrays(np.float32)
-    ]
+    exact = [x.astype(np.float64) if getattr(x, "dtype", None) == np.float32 else x for x in case.arrays(np.float32)]
     for narrow, wide in zip(gradients(case, arrays), gradients(case, exact), strict=True):
         close(narrow, wide.astype(np.float32), ulps=128)
 

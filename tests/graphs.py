@@ -1,22 +1,46 @@
-"""From functions to graphs, and from graphs to results, without the public functions on the way."""
+"""From functions to graphs, programs and kernels, without the public functions on the way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 import autograd as ag
 from autograd import Tensor
+from autograd.primitive import Aval, Primitive
 from autograd.tensor import constant
+from autograd.transforms import value_and_grad
 from autograd.weak import weak
 from jit.fuse import fuse
-from jit.graph import Graph
+from jit.graph import Atom, Equation, Graph, Var, verify
 from jit.kernel import Kernel, build, name_of
 from jit.passes import optimise
-from jit.program import Program
+from jit.program import Nest, Program
 from jit.record import Recording, graph_of
+
+
+def variable(*shape: int, dtype: Any = np.float64) -> Var:
+    """A new variable."""
+    return Var(Aval(shape, np.dtype(dtype)))
+
+
+def equation(primitive: Primitive, *inputs: Atom, **params: Any) -> Equation:
+    """An equation with a new variable for its result."""
+    aval = primitive.aval(*[x.aval for x in inputs], **params)
+    return Equation(primitive, inputs, tuple(sorted(params.items())), Var(aval))
+
+
+def with_gradient(f: Callable[..., Any], count: int = 1) -> Callable[..., Any]:
+    """From the arguments of `f` to its value and its gradients by the first `count` of them."""
+
+    def value_and_gradients(*xs: Any) -> tuple[Any, ...]:
+        value, gradients = value_and_grad(f, tuple(range(count)))(*xs)
+        return value, *gradients
+
+    return value_and_gradients
 
 
 def recorded(f: Callable[..., Any], *inputs: Any) -> Recording:
@@ -31,17 +55,29 @@ def recorded(f: Callable[..., Any], *inputs: Any) -> Recording:
 
 def graph_before(f: Callable[..., Any], *inputs: Any) -> Graph:
     """The graph of `f` before any pass."""
-    return recorded(f, *inputs).graph
+    return verify(recorded(f, *inputs).graph)
 
 
 def graph_after(f: Callable[..., Any], *inputs: Any) -> Graph:
     """The graph of `f` as it is compiled."""
-    return optimise(graph_before(f, *inputs))
+    return verify(optimise(graph_before(f, *inputs)))
 
 
 def program_of(f: Callable[..., Any], *inputs: Any) -> Program:
     """The steps of `f`."""
     return fuse(graph_after(f, *inputs))
+
+
+def loops(program: Program) -> list[Nest]:
+    """The nests of a program that are loops."""
+    return [step for step in program.steps if isinstance(step, Nest) and step.shape != () and step.entries]
+
+
+def captured_arrays(recording: Recording) -> list[Any]:
+    """What the captures of a graph stand for, as its kernel takes them."""
+    sources = [x.source.data if isinstance(x.source, Tensor) else x.source for x in recording.captured]
+    orders = [x.order for x in recording.captured]
+    return [np.array(x if order is None else x.transpose(order)) for x, order in zip(sources, orders, strict=True)]
 
 
 class Running:
@@ -52,50 +88,47 @@ class Running:
         self.kernel: Kernel = build(graph, name_of(graph))
 
     def __call__(self, *inputs: Any) -> tuple[int, list[Any]]:
-        avals = [x.aval for x in self.graph.inputs]
         given = [
-            np.asarray(x, a.dtype)[()] if a.shape == () else np.array(x, order="C")
-            for x, a in zip(inputs, avals, strict=True)
+            np.asarray(x, v.aval.dtype)[()] if v.aval.shape == () else np.array(x, order="C")
+            for x, v in zip(inputs, self.graph.inputs, strict=True)
         ]
-        arrays = [np.array(x) for x in self.captured]
-        # What a kernel leaves unwritten shows as NaN, or as an integer far away.
-        results = [garbage(x.aval.shape, x.aval.dtype) for x in self.graph.outputs if x.aval.shape != ()]
-        work = [np.full(self.kernel.workspace, 0xFF, np.uint8)] if self.kernel.workspace else []
-        status, *scalars = self.kernel.function(*given, *arrays, *results, *work)
-        rest = iter(results), iter(scalars)
-        outputs = [
-            x.aval.dtype.type(next(rest[1])) if x.aval.shape == () else next(rest[0]) for x in self.graph.outputs
-        ]
-        return status, outputs
+        avals = [x.aval for x in self.graph.outputs]
+        results = [garbage(a.shape, a.dtype) for a in avals if a.shape != ()]
+        work = [garbage((self.kernel.workspace,), np.dtype(np.uint8))] if self.kernel.workspace else []
+        status, *scalars = self.kernel.function(*given, *self.captured, *results, *work)
+        arrays, numbers = iter(results), iter(scalars)
+        return status, [a.dtype.type(next(numbers)) if a.shape == () else next(arrays) for a in avals]
+
+    @property
+    def llvm(self) -> str:
+        """The optimised LLVM code."""
+        (text,) = self.kernel.function.inspect_llvm().values()
+        return str(text)
 
 
-def garbage(shape: tuple[int, ...], dtype: Any) -> Any:
-    """An array whose bytes are all set."""
-    return np.frombuffer(b"\xff" * max(int(np.prod(shape)) * dtype.itemsize, 1), np.uint8)[
-        : int(np.prod(shape)) * dtype.itemsize
-    ].view(dtype).reshape(shape).copy()  # fmt: skip
+def garbage(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """An array of bytes that are all set: NaN where they are floats, so what a kernel leaves unwritten shows."""
+    return np.full(prod(shape) * dtype.itemsize, 0xFF, np.uint8).view(dtype).reshape(shape)
 
 
 def compiled(f: Callable[..., Any], *inputs: Any) -> Running:
     """The kernel of `f`, recorded at those inputs."""
     recording = recorded(f, *inputs)
-    values = [x.source.data if isinstance(x.source, Tensor) else x.source for x in recording.captured]
-    orders = [x.order for x in recording.captured]
-    arrays = [np.asarray(x) if order is None else x.transpose(order) for x, order in zip(values, orders, strict=True)]
-    return Running(optimise(recording.graph), arrays)
+    return Running(verify(optimise(recording.graph)), captured_arrays(recording))
 
 
-def check(f: Callable[..., Any], *inputs: Any, rtol: float = 1e-12, at: Sequence[Any] = ()) -> Running:
-    """`f` compiled gives what eager execution gives, at the inputs of the recording and `at` others."""
+def check(f: Callable[..., Any], *inputs: Any, rtol: float = 1e-12) -> Running:
+    """`f` compiled gives what eager execution gives."""
     run = compiled(f, *inputs)
-    for xs in (inputs, *at):
-        with np.errstate(all="ignore"):
-            expected = f(*xs)
-        status, found = run(*xs)
-        assert status == 0
-        expected = expected if isinstance(expected, tuple) else (expected,)
-        for ours, eager in zip(found, expected, strict=True):
-            same(ours, eager, rtol)
+    before = [np.array(x) for x in inputs]
+    with np.errstate(all="ignore"):
+        expected = f(*inputs)
+    status, found = run(*inputs)
+    assert status == 0
+    for ours, eager in zip(found, expected if isinstance(expected, tuple) else (expected,), strict=True):
+        same(ours, eager, rtol)
+    for x, y in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(x, y)
     return run
 
 

@@ -111,9 +111,7 @@ def wrong_dtype(aval: Any) -> Any:
     return lambda *avals, **params: Aval(aval(*avals, **params).shape, np.dtype(np.float16))
 
 
-@pytest.mark.parametrize(
-    ("change", "words"), [(wrong_shape, "aval says shape"), (wrong_dtype, "aval says dtype")]
-)
+@pytest.mark.parametrize(("change", "words"), [(wrong_shape, "aval says shape"), (wrong_dtype, "aval says dtype")])
 @pytest.mark.parametrize("op", [ops.mul, ops.sum, ops.matmul, ops.gather], ids=repr)
 def test_a_wrong_aval_fails(op, change, words):
     case = first(op)

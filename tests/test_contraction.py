@@ -158,9 +158,7 @@ def test_random_einsum(case):
     for i, t in enumerate(tensors):
         step = np.random.default_rng(2).uniform(0.5, 1.5, t.shape)
         moved = [step if j == i else x for j, x in enumerate(values)]
-        np.testing.assert_allclose(
-            np.sum(t.grad.data * step), np.sum(g * np.einsum(subscripts, *moved)), rtol=1e-10
-        )
+        np.testing.assert_allclose(np.sum(t.grad.data * step), np.sum(g * np.einsum(subscripts, *moved)), rtol=1e-10)
 
 
 RECORDED = [

@@ -89,7 +89,5 @@ def test_formats_of_single_elements():
     assert f"{x:.3f}" == "2.000"
     assert f"{ag.tensor([[7]]):4d}" == "   7"
     assert f"{x}" == "tensor(2., requires_grad=True)"
-    with pytest.raises(
-        TypeError, match=r"the format '.3f' needs a tensor with one element, got shape \(2,\)"
-    ):
+    with pytest.raises(TypeError, match=r"the format '.3f' needs a tensor with one element, got shape \(2,\)"):
         f"{ag.tensor([1.0, 2.0]):.3f}"

@@ -288,9 +288,7 @@ def test_an_axis_out_of_range_is_named_with_its_function_and_the_rank(name):
 
 
 def test_an_axis_of_a_single_number_and_an_axis_given_twice():
-    with pytest.raises(
-        np.exceptions.AxisError, match=r"`sum` needs an array that has axes, got a single .* axis 0"
-    ):
+    with pytest.raises(np.exceptions.AxisError, match=r"`sum` needs an array that has axes, got a single .* axis 0"):
         F.sum(1.0, axis=0)
     with pytest.raises(ValueError, match=r"`max` needs each axis once, got \(0, -2\) for an array of rank 2"):
         F.max(np.ones((2, 3)), axis=(0, -2))
@@ -369,9 +367,7 @@ def test_a_tensor_is_a_sequence_of_rows():
 
 def test_writes_in_place_are_refused():
     x = ag.Tensor([1.0, 2.0])
-    with pytest.raises(
-        TypeError, match=r"cannot be written in place.*`where\(mask, value, x\)`.*`concatenate`"
-    ):
+    with pytest.raises(TypeError, match=r"cannot be written in place.*`where\(mask, value, x\)`.*`concatenate`"):
         x[0] = 3.0
     y = x
     y += 1.0
@@ -387,9 +383,7 @@ def test_logical_operators_are_for_booleans():
     same((True & (x > 1)).data, np.array([False, True, True]))
     same((False | (x > 1)).data, np.array([False, True, True]))
     same((True ^ (x > 1)).data, np.array([True, False, False]))
-    with pytest.raises(
-        TypeError, match="`&` on tensors needs booleans, got int64 and int64; compare them first"
-    ):
+    with pytest.raises(TypeError, match="`&` on tensors needs booleans, got int64 and int64; compare them first"):
         ag.Tensor([1, 2]) & ag.Tensor([1, 2])
     with pytest.raises(TypeError, match=r"`~` on tensors needs booleans, got float64.*or use `logical_not`"):
         x.__invert__()

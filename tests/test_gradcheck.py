@@ -75,9 +75,7 @@ def test_tolerances_decide(wrong):
 
 
 def test_a_gradient_of_another_shape_is_found(misshapen):
-    with pytest.raises(
-        GradcheckError, match=r"shape and dtype of the input, \(3,\) of float64, got \(2, 3\)"
-    ):
+    with pytest.raises(GradcheckError, match=r"shape and dtype of the input, \(3,\) of float64, got \(2, 3\)"):
         gradcheck(misshapen, np.ones(3))
 
 

@@ -247,9 +247,7 @@ def test_take_along_an_axis(rng, axis):
     x = rng.permutation(24).reshape(2, 3, 4).astype(float)
     indices = np.argsort(x, axis)
     agrees(lambda x: F.take_along_axis(x, indices, axis), lambda x: np.take_along_axis(x, indices, axis), x)
-    agrees(
-        lambda x, i: F.take_along_axis(x, i, axis), lambda x, i: np.take_along_axis(x, i, axis), x, indices
-    )
+    agrees(lambda x, i: F.take_along_axis(x, i, axis), lambda x, i: np.take_along_axis(x, i, axis), x, indices)
 
 
 def test_take_along_an_axis_broadcasts(rng):
@@ -302,9 +300,7 @@ def test_errors_say_what_is_needed(call, words):
 
 
 def test_errors_of_functions():
-    with pytest.raises(
-        TypeError, match=r"`take` needs indices that are integers, got bool; `x\[mask\]` picks by"
-    ):
+    with pytest.raises(TypeError, match=r"`take` needs indices that are integers, got bool; `x\[mask\]` picks by"):
         F.take(X, [True, False])
     with pytest.raises(ValueError, match='`take` needs a mode of "raise", "clip", "wrap", got \'no\''):
         F.take(X, 0, mode="no")

@@ -182,9 +182,7 @@ def test_only_the_named_libraries_are_imported():
 
 def test_autograd_loads_neither_the_compiler_nor_jit():
     program = "import autograd, sys; print(*sorted({'jit', 'numba', 'llvmlite'} & sys.modules.keys()))"
-    run = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
 
 
@@ -206,9 +204,6 @@ def test_the_checks_notice_what_they_are_for(tmp_path):
     assert edges["autograd.tensor"] == {"jit.api", "autograd.ops", "autograd.tape"}
     assert edges["autograd.ops"] == {"autograd.tape"}
     assert upward(edges) == ["autograd.tape imports autograd.tensor", "autograd.tensor imports jit.api"]
-    assert (
-        cycle_in(edges)
-        == ["autograd", "autograd.tensor", "autograd.ops", "autograd.tape", "autograd.tensor"][1:]
-    )
+    assert cycle_in(edges) == ["autograd", "autograd.tensor", "autograd.ops", "autograd.tape", "autograd.tensor"][1:]
     assert nested(modules["autograd.tape"]) == [2]
     assert [name for name in modules if layer(name) is None] == ["jit.extra"]

@@ -142,9 +142,7 @@ def named(cases):
 
 @pytest.mark.parametrize(("name", "arrays", "arguments"), CASES, ids=named(CASES))
 def test_functions_of_one_array(name, arrays, arguments):
-    agrees(
-        lambda *xs: getattr(F, name)(*xs, *arguments), lambda *xs: getattr(np, name)(*xs, *arguments), *arrays
-    )
+    agrees(lambda *xs: getattr(F, name)(*xs, *arguments), lambda *xs: getattr(np, name)(*xs, *arguments), *arrays)
 
 
 JOINED = [
@@ -172,9 +170,7 @@ JOINED = [
 
 @pytest.mark.parametrize(("name", "arrays", "arguments"), JOINED, ids=named(JOINED))
 def test_functions_that_join(name, arrays, arguments):
-    agrees(
-        lambda *xs: getattr(F, name)(xs, *arguments), lambda *xs: getattr(np, name)(xs, *arguments), *arrays
-    )
+    agrees(lambda *xs: getattr(F, name)(xs, *arguments), lambda *xs: getattr(np, name)(xs, *arguments), *arrays)
 
 
 def test_joined_parts_may_be_tensors_arrays_lists_and_numbers():
@@ -240,9 +236,7 @@ def test_small_pads_are_slices_and_one_concatenation(mode):
 
 def test_broadcasting_of_several_arrays():
     agrees(lambda *xs: F.broadcast_arrays(*xs), lambda *xs: np.broadcast_arrays(*xs), X, VECTOR[:3], NUMBER)
-    agrees(
-        lambda *xs: F.broadcast_arrays(*xs), lambda *xs: np.broadcast_arrays(*xs), X[:, None], VECTOR[:, None]
-    )
+    agrees(lambda *xs: F.broadcast_arrays(*xs), lambda *xs: np.broadcast_arrays(*xs), X[:, None], VECTOR[:, None])
 
 
 @pytest.mark.parametrize("indexing", ["xy", "ij"])
@@ -363,7 +357,5 @@ def test_errors_say_what_is_needed(call, words):
 
 
 def test_a_reshape_to_another_number_of_elements_is_explained():
-    with pytest.raises(
-        ValueError, match=r"`reshape` needs a shape of the same number of elements, got \(2, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"`reshape` needs a shape of the same number of elements, got \(2, 3\)"):
         ag.Tensor(X).reshape(5)

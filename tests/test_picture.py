@@ -289,9 +289,7 @@ def test_a_tensor_without_graph_is_refused():
     with ag.no_grad():
         y = x * x
     for missing in (y, [x * x, y], ag.tensor(np.ones(2))):
-        with pytest.raises(
-            ValueError, match=r"`make_dot`.*shape \(2,\).*`requires_grad=True`.*outside `no_grad`"
-        ):
+        with pytest.raises(ValueError, match=r"`make_dot`.*shape \(2,\).*`requires_grad=True`.*outside `no_grad`"):
             ag.make_dot(missing)
 
 
@@ -354,9 +352,7 @@ def test_layout_of(name):
 @given(st.data())
 def test_layout_of_any_graph(data):
     nodes = data.draw(st.integers(2, 14))
-    pairs = st.tuples(st.integers(0, nodes - 1), st.integers(0, nodes - 1)).filter(
-        lambda pair: pair[0] < pair[1]
-    )
+    pairs = st.tuples(st.integers(0, nodes - 1), st.integers(0, nodes - 1)).filter(lambda pair: pair[0] < pair[1])
     edges = data.draw(st.lists(pairs, max_size=25))
     sizes = [(40.0 + 35 * (i % 4), 28.0 + 16 * (i % 2)) for i in range(nodes)]
     drawing = layout(sizes, edges)

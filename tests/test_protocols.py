@@ -307,9 +307,7 @@ def test_what_has_no_rule(f, name):
 
 
 def test_integers_have_no_bits_here():
-    with pytest.raises(
-        TypeError, match=r"`np.bitwise_and` of a tensor needs booleans; for the bits of integers"
-    ):
+    with pytest.raises(TypeError, match=r"`np.bitwise_and` of a tensor needs booleans; for the bits of integers"):
         np.bitwise_and(ag.tensor([1, 2]), 1)
 
 
@@ -347,9 +345,7 @@ def test_arguments_that_are_refused(f, words):
 
 def test_a_sum_into_an_array():
     a, x = np.zeros(2), leaf([1.0, 2.0])
-    with pytest.raises(
-        TypeError, match=r"cuts its gradient; assign the result instead: `a = a \+ t` for `a \+= t`"
-    ):
+    with pytest.raises(TypeError, match=r"cuts its gradient; assign the result instead: `a = a \+ t` for `a \+= t`"):
         a += x
     assert a.tolist() == [0.0, 0.0]
     a = a + x

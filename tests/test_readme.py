@@ -56,9 +56,7 @@ def commands() -> list[str]:
 def test_python_blocks_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = sum(
-        len(SHOWN.findall(line))
-        for _, code in blocks(path.read_text(), "python")
-        for line in code.splitlines()
+        len(SHOWN.findall(line)) for _, code in blocks(path.read_text(), "python") for line in code.splitlines()
     )
     assert run_blocks(path) == shown
 

@@ -419,9 +419,7 @@ def test_numpy_shares_memory():
 
 
 def test_numpy_refuses_to_cut_a_gradient():
-    with pytest.raises(
-        RuntimeError, match=r"`numpy\(\)` of a tensor that requires .*\.detach\(\)\.numpy\(\)"
-    ):
+    with pytest.raises(RuntimeError, match=r"`numpy\(\)` of a tensor that requires .*\.detach\(\)\.numpy\(\)"):
         leaf([1.0]).numpy()
     with ag.record(), pytest.raises(RuntimeError, match=r"while a tape records.*freeze.*stack"):
         ag.tensor([1.0]).numpy()
@@ -441,18 +439,14 @@ def test_numbers():
 
 def test_errors_of_conversion_to_numbers():
     x = ag.tensor([1.0, 2.0])
-    with pytest.raises(
-        ValueError, match=r"`item` needs a tensor with one element, got shape \(2,\); use `tolist"
-    ):
+    with pytest.raises(ValueError, match=r"`item` needs a tensor with one element, got shape \(2,\); use `tolist"):
         x.item()
     with pytest.raises(ValueError, match=r"truth of a tensor with shape \(2,\) is ambiguous; use `.any\(\)`"):
         bool(x)
     for convert in (float, int, complex):
         with pytest.raises(TypeError, match=rf"`{convert.__name__}` needs a tensor with one element"):
             convert(x)
-    with pytest.raises(
-        TypeError, match=r"an index needs an integer, got a tensor of float64; use `int\(x\)`"
-    ):
+    with pytest.raises(TypeError, match=r"an index needs an integer, got a tensor of float64; use `int\(x\)`"):
         operator.index(x[0])
 
 
