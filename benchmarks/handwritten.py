@@ -19,14 +19,13 @@ INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 @numba.njit
 def square(x):
     """The warm-up."""
-    return x[()] ** 2, 2.0 * x[()]
+    return x**2, 2.0 * x
 
 
 @numba.njit
 def polynomial(x):
-    """5x³ + 2x² + 4x + 8 and its slope; `x` is 0-d."""
-    v = x[()]
-    return ((5.0 * v + 2.0) * v + 4.0) * v + 8.0, (15.0 * v + 4.0) * v + 4.0
+    """5x³ + 2x² + 4x + 8 and its slope."""
+    return ((5.0 * x + 2.0) * x + 4.0) * x + 8.0, (15.0 * x + 4.0) * x + 4.0
 
 
 @numba.njit
@@ -210,5 +209,5 @@ def collect(result: Any) -> tuple[float, Gradients]:
 
 def build(form: str, family: str, inputs: tuple[np.ndarray, ...], argnums: tuple[int, ...]) -> Run | None:
     """The kernel for a workload; None where none was written."""
-    table = PARALLEL if inputs[0].size >= LARGE and family in PARALLEL else SERIAL
+    table = PARALLEL if np.size(inputs[0]) >= LARGE and family in PARALLEL else SERIAL
     return Run(table[family], inputs, collect) if family in table else None

@@ -57,7 +57,9 @@ def start(name: str, form: str, package: str, folders: list[str]) -> ModuleType:
 def prepare(module: ModuleType, form: str, message: dict[str, Any]) -> tuple[Run | None, dict[str, Any]]:
     """Builds a workload and evaluates it once, from nothing to results."""
     with np.load(message["inputs"]) as stored:
-        inputs = tuple(stored[f"arr_{i}"] for i in range(len(stored.files)))
+        arrays = [stored[f"arr_{i}"] for i in range(len(stored.files))]
+    # A number is given as a number, which each library takes in its own way.
+    inputs = tuple(x if x.ndim else x.item() for x in arrays)
     begun = time.perf_counter()
     run = module.build(form, message["family"], inputs, tuple(message["argnums"]))
     if run is None:

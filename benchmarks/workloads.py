@@ -93,7 +93,7 @@ def heat(initial: Any, diffusivity: Any, target: Any) -> Any:
 
 def polynomial_inputs() -> Inputs:
     """The point at which the first gradient example is evaluated."""
-    return (np.array(2.0),)
+    return (2.0,)
 
 
 def rosenbrock_inputs(size: int) -> Inputs:

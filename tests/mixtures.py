@@ -129,7 +129,11 @@ def cast(random: Random, values: Sequence[Any]) -> Made:
 
 
 def reduction(random: Random, values: Sequence[Any]) -> Made:
-    i, op, keepdims = position(random, values), random.choice([ops.sum, ops.prod, ops.max, ops.min]), random.random() < 0.5
+    i, op, keepdims = (
+        position(random, values),
+        random.choice([ops.sum, ops.prod, ops.max, ops.min]),
+        random.random() < 0.5,
+    )
     rank = values[i].ndim
     axis = tuple(sorted(random.sample(range(rank), random.randint(0, rank))))
     return lambda xs: op(xs[i], axis=axis, keepdims=keepdims)

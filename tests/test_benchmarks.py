@@ -95,7 +95,7 @@ def slopes(family: str, inputs: Inputs) -> Iterator[tuple[list[np.ndarray], floa
     """Random directions, and the function's slope along each by central differences."""
     rng, function, argnums = np.random.default_rng(7), workloads.FUNCTIONS[family], ARGNUMS[family]
     for _ in range(2):
-        direction = [1e-2 * rng.standard_normal(inputs[i].shape) for i in argnums]
+        direction = [1e-2 * rng.standard_normal(np.shape(inputs[i])) for i in argnums]
 
         def at(step: float, direction: list[np.ndarray] = direction) -> float:
             moved = list(inputs)

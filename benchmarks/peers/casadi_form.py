@@ -163,6 +163,7 @@ def buffered(function: ca.Function, inputs: tuple[np.ndarray, ...], argnums: tup
 
 def build(form: str, family: str, inputs: tuple[np.ndarray, ...], argnums: tuple[int, ...]) -> Run | None:
     """The workload called as `plain` or `buffer`; single precision does not exist here."""
+    inputs = tuple(np.asarray(x) for x in inputs)
     if family not in FAMILIES or inputs[0].dtype != np.float64:
         return None
     function = derive(family, inputs, argnums)

@@ -128,6 +128,7 @@ def build(form: str, family: str, inputs: tuple[np.ndarray, ...], argnums: tuple
     """The workload's compiled value and gradient, without checks of the arguments at each call."""
     if family not in FAMILIES:
         return None
+    inputs = tuple(np.asarray(x) for x in inputs)
     # The shapes are told, as each other compiler knows them too.
     symbols = [pt.tensor(dtype=x.dtype.name, shape=x.shape) for x in inputs]
     value = FAMILIES[family](*symbols)
