@@ -8,8 +8,7 @@ from autograd import ops
 from jit import fuse as fuse_module
 from jit.graph import Graph, Literal
 from jit.program import Call, Compute, Fill, Nest, Reduce, Scatter, Store, View
-from jit.fuse import fuse
-from tests.graphs import Running, check, compiled, equation, loops, program_of, same, variable, with_gradient
+from tests.graphs import Running, check, equation, loops, program_of, same, variable, with_gradient
 from tests.mixtures import mixtures
 from tests.programs import programs
 
@@ -286,12 +285,33 @@ OUTPUTS = {
     "views of an input": lambda x: (x.T, x[::-1], x[0], x[1:3, ::2], reshape(x, 30), x[2, 3], x),
     "one value in several forms": twice,
     "a reshaped value before the value": lambda x: (lambda y: (reshape(y, 30), y, total(y)))(x * 2),
-    "expanded": lambda x: (expand(x[0], 3, 5), expand(x[1, 1], 4), expand(total(x), 2, 2), expand(total(x, (1,)), 2, 6)),
-    "single elements": lambda x: (x[:1, :1], x[0, 0], reshape(x[0, 0], 1, 1, 1), total(x, (0, 1), True), reshape(total(x), 1)),
+    "expanded": lambda x: (
+        expand(x[0], 3, 5),
+        expand(x[1, 1], 4),
+        expand(total(x), 2, 2),
+        expand(total(x, (1,)), 2, 6),
+    ),
+    "single elements": lambda x: (
+        x[:1, :1],
+        x[0, 0],
+        reshape(x[0, 0], 1, 1, 1),
+        total(x, (0, 1), True),
+        reshape(total(x), 1),
+    ),
     "a joined value and its parts": lambda x: (lambda y: (ops.concatenate(y, x, axis=1), y))(ops.exp(x)),
-    "empty": lambda x: (x[:0], x[:0] * 2, total(x[:0], (0,)), total(x[:0]), x[:0].T @ x[:0], ops.prod(x[:0], axis=(0,), keepdims=True)),
-    "padded from nothing": lambda x: (ops.unslice(x[:0], shape=(2, 5), index=((0, 0, 1), (0, 5, 1))), ops.concatenate(x[:0], x, axis=0)),
-}  # fmt: skip
+    "empty": lambda x: (
+        x[:0],
+        x[:0] * 2,
+        total(x[:0], (0,)),
+        total(x[:0]),
+        x[:0].T @ x[:0],
+        ops.prod(x[:0], axis=(0,), keepdims=True),
+    ),
+    "padded from nothing": lambda x: (
+        ops.unslice(x[:0], shape=(2, 5), index=((0, 0, 1), (0, 5, 1))),
+        ops.concatenate(x[:0], x, axis=0),
+    ),
+}
 
 
 @pytest.mark.parametrize("f", OUTPUTS.values(), ids=OUTPUTS)
@@ -312,7 +332,8 @@ def test_a_literal_output():
 ODD = {
     "sum of a repeated number": lambda x: total(expand(x[0, 0], 3)),
     "product and maximum of a repeated number": lambda x: (
-        ops.prod(expand(x[1, 1], 2, 3), axis=(1,), keepdims=False), ops.max(expand(x[1, 1], 3), axis=(0,), keepdims=True),
+        ops.prod(expand(x[1, 1], 2, 3), axis=(1,), keepdims=False),
+        ops.max(expand(x[1, 1], 3), axis=(0,), keepdims=True),
     ),
     "sum of repeated rows": lambda x: total(expand(x[0], 4, 5), (0,)),
     "expanded reshape of a slice": lambda x: expand(reshape(x[1:5:2, 1:4], 6, 1), 6, 4) * 2.0,
@@ -321,15 +342,20 @@ ODD = {
     "branches of one element": lambda x: ops.where(x > 0, total(x), 1.0),
     "ranks of one element": lambda x: reshape(x[0, 0], 1, 1, 1) * x[1, 1] + reshape(x[2, 2], 1),
     "one element as an array": lambda x: ops.concatenate(reshape(x[0, 0], 1), reshape(x[1, 1] * 2, 1), axis=0),
-    "gather with one element": lambda x: (ops.gather(x[:, :1], np.array([3])), ops.gather(x[:1, :1], np.array([0, -1, 0]))),
+    "gather with one element": lambda x: (
+        ops.gather(x[:, :1], np.array([3])),
+        ops.gather(x[:1, :1], np.array([0, -1, 0])),
+    ),
     "gather from a repeated number": lambda x: ops.gather(expand(x[0, 0], 4), np.array([1, -1])),
     "product with a repeated number": lambda x: x @ expand(x[0, 0], 5, 2),
-    "padding of one element": lambda x: (ops.unslice(x[:1, :1], shape=(1, 1), index=((0, 1, 1), (0, 1, 1))) + x,
-                                         ops.unslice(x[:1, :1] * 2, shape=(2, 3), index=((1, 1, 1), (2, 1, 1)))),
+    "padding of one element": lambda x: (
+        ops.unslice(x[:1, :1], shape=(1, 1), index=((0, 1, 1), (0, 1, 1))) + x,
+        ops.unslice(x[:1, :1] * 2, shape=(2, 3), index=((1, 1, 1), (2, 1, 1))),
+    ),
     "scatter of one element": lambda x: ops.scatter_add(x[:1, 0], np.array([2]), shape=(3,)),
     "sum over rows of a sum over columns": lambda x: total(total(x * x, (0,)) * 2),
     "cumulated transpose": lambda x: ops.cumsum(x.T[::-1], axis=0, reverse=True) * 2,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("f", ODD.values(), ids=ODD)

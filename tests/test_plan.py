@@ -11,8 +11,8 @@ from jit import plan as plan_module
 from jit.emit import outline
 from jit.fuse import fuse
 from jit.plan import ALIGNMENT, Plan, plan
-from jit.program import Buffer, Call, Nest, Program
-from tests.graphs import Running, check, compiled, graph_after, program_of, with_gradient
+from jit.program import Buffer, Nest, Program
+from tests.graphs import check, graph_after, program_of, with_gradient
 from tests.mixtures import mixtures
 from tests.programs import programs
 

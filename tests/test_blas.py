@@ -1,0 +1,123 @@
+"""Matrix products: all ranks, dtypes and layouts, on both sides of the size where BLAS takes over."""
+
+import numpy as np
+import pytest
+
+from autograd import ops
+from autograd.primitive import Aval
+from jit.matrix import Matrix, as_matrix, by_blas, is_readable
+from jit.program import Call
+from tests.graphs import check, program_of
+
+FLOATS = [np.dtype(np.float64), np.dtype(np.float32)]
+
+RANKS = [
+    ((7,), (7,)), ((5, 7), (7,)), ((7,), (7, 3)), ((5, 7), (7, 3)), ((2, 5, 7), (7, 3)), ((5, 7), (2, 7, 3)),
+    ((7,), (2, 7, 3)), ((2, 5, 7), (7,)), ((2, 5, 7), (2, 7, 3)), ((2, 1, 5, 7), (3, 7, 4)), ((1, 7), (7, 1)),
+    ((5, 1), (1, 3)), ((1, 1), (1, 1)),
+]  # fmt: skip
+LARGE = [
+    ((40, 30), (30, 50)), ((40, 30), (30,)), ((30,), (30, 40)), ((3, 11, 20), (20, 12)), ((600,), (600,)),
+    ((2, 1, 11, 20), (3, 20, 12)), ((3, 40, 20), (20,)), ((20,), (2, 3, 20, 40)), ((1, 2000), (2000, 1)),
+    ((200, 1), (1, 300)),
+]  # fmt: skip
+EMPTY = [((4, 0), (0, 3)), ((0, 4), (4, 3)), ((4, 3), (3, 0)), ((0,), (0,)), ((2, 3, 0), (0, 4)), ((0, 3, 4), (4, 2))]
+
+
+def factors(shapes, dtype=np.float64):
+    return [np.asarray(np.random.default_rng(len(s)).uniform(-1, 1, s) * 4, dtype) for s in shapes]
+
+
+@pytest.mark.parametrize("shapes", RANKS + LARGE + EMPTY, ids=str)
+def test_products_of_all_ranks(shapes):
+    check(ops.matmul, *factors(shapes))
+
+
+def test_products_around_the_size_where_blas_takes_over():
+    for n in (7, 8, 9):
+        shapes = (n, 8), (8, 8)
+        assert by_blas(*shapes, Aval((n, 8), FLOATS[0])) == (n > 8)
+        check(ops.matmul, *factors(shapes))
+
+
+def test_integers_and_inner_products_are_loops():
+    assert not by_blas((40, 40), (40, 40), Aval((40, 40), np.dtype(np.int64)))
+    assert not by_blas((4000,), (4000,), Aval((), FLOATS[0]))
+    assert by_blas((40, 40), (40,), Aval((40,), FLOATS[1]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "expected"),
+    [
+        ((4, 3), (3, 1), Matrix("N", 3)),
+        ((4, 3), (5, 1), Matrix("N", 5)),
+        ((4, 3), (1, 4), Matrix("T", 4)),
+        ((4, 3), (1, 9), Matrix("T", 9)),
+        ((1, 3), (7, 1), Matrix("N", 7)),
+        ((1, 3), (0, 2), Matrix("T", 2)),
+        ((4, 1), (2, 0), Matrix("N", 2)),
+        ((4, 1), (1, 1), Matrix("N", 1)),
+        ((1, 1), (0, 0), Matrix("N", 1)),
+        ((4, 3), (0, 1), None),
+        ((4, 3), (1, 0), None),
+        ((4, 3), (-3, 1), None),
+        ((4, 3), (3, -1), None),
+        ((4, 3), (6, 2), None),
+        ((2, 4, 3), (0, 3, 1), Matrix("N", 3)),
+    ],
+)
+def test_what_blas_reads_in_place(shape, strides, expected):
+    assert as_matrix(shape, strides) == expected
+    assert is_readable(shape, strides) == (expected is not None)
+
+
+@pytest.mark.parametrize(("stride", "expected"), [(1, True), (3, True), (0, False), (-1, False)])
+def test_which_vectors_blas_reads_in_place(stride, expected):
+    assert is_readable((5,), (stride,)) == expected
+
+
+@pytest.mark.parametrize("shapes", [((5, 7), (7, 3)), ((40, 30), (30, 50))], ids=str)
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("f4", "f4"),
+        ("f4", "f8"),
+        ("f8", "f4"),
+        ("i8", "f8"),
+        ("i4", "f4"),
+        ("i8", "i8"),
+        ("u1", "u1"),
+        ("?", "?"),
+        ("?", "i8"),
+    ],
+)
+def test_products_of_other_dtypes(shapes, left, right):
+    check(ops.matmul, factors(shapes, left)[0], factors(shapes, right)[1], rtol=1e-5)
+
+
+OPERANDS = {
+    "transposed": lambda x, y: y.T @ x.T,
+    "flipped": lambda x, y: (x[::-1] @ y, x[:, ::-1] @ y[::-1], y.T[::-1] @ x.T),
+    "strided": lambda x, y: (x[::2, ::3] @ y[::3], x[:, 3:20] @ y[3:20, ::2]),
+    "repeated": lambda x, y: (ops.expand(x[0], shape=(40, 30)) @ y, x @ ops.expand(x[:1].T, shape=(30, 50))),
+    "columns": lambda x, y: (x[:, 2:3] @ y[1:2], x[1:2] @ y, x[:, :1].T @ x, x @ y[:, :1]),
+    "vectors": lambda x, y: (x @ y[:, 0], x @ y[::-1, 0], x[::-1] @ y[:, 2], y[:, 0] @ x.T, y[::-1, 0] @ y[:, ::-1]),
+    "a repeated number": lambda x, y: (x @ ops.expand(y[0, 0], shape=(30,)), ops.expand(y[0, 0], shape=(40,)) @ x),
+    "computed": lambda x, y: ops.exp(x).T[:, ::2] @ ops.sin(x)[::2],
+    "batches": lambda x, y: (
+        ops.reshape(x, shape=(4, 10, 30))[:, ::-1] @ y, ops.expand(x, shape=(3, 40, 30)) @ y,
+        ops.transpose(ops.reshape(x, shape=(4, 10, 30)), axes=(1, 0, 2)) @ y[:, ::2],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("f", OPERANDS.values(), ids=OPERANDS)
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_products_of_views(f, dtype):
+    check(f, *factors(((40, 30), (30, 50)), dtype), rtol=1e-5 if dtype == np.float32 else 1e-12)
+
+
+def test_views_that_blas_reads_are_not_copied():
+    f = lambda x, y: (y.T @ x.T, x[::2, 3:20] @ y[3:20], x @ y[:, 0], y[:, 3] @ x.T, y[:, 1:9].T @ y[:, 9:])
+    program = program_of(f, *factors(((40, 30), (30, 50))))
+    assert [type(step) for step in program.steps] == [Call] * 5

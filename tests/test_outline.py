@@ -1,0 +1,85 @@
+"""Long programs in pieces: results, guards and indices are those of one block."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from autograd import ops
+from jit import plan as plan_module
+from jit.emit import program as program_module
+from jit.program import Nest
+from tests.graphs import check, compiled, with_gradient
+from tests.mixtures import mixtures
+from tests.programs import programs
+
+
+def in_pieces(f, *inputs, short=2, inlined=16, rtol=1e-9):
+    """`f` compiled with limits that take even a short function to pieces."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_module, "LONG", 1)
+        patch.setattr(program_module, "SHORT", short)
+        patch.setattr(program_module, "MOST_INLINED", inlined)
+        return check(f, *inputs, rtol=rtol)
+
+
+@settings(max_examples=15)
+@given(programs(smooth=False, most_steps=12))
+def test_programs_in_pieces(program):
+    in_pieces(with_gradient(program, len(program.shapes)), *program.inputs())
+
+
+@settings(max_examples=20, derandomize=True)
+@given(mixtures())
+def test_mixtures_in_pieces(mixture):
+    in_pieces(mixture, *mixture.inputs, short=1, inlined=0, rtol=1e-5)
+
+
+def scalars_and_loops(x, i):
+    """Scalars, loops, products, guards and indices by turns."""
+    a, b = x[0], x[1]
+    for k in range(4):
+        for _ in range(8):
+            a, b = ops.sin(a) + b * 0.5, ops.tanh(a * b) - k
+        x = x * a + ops.gather(x, i) * b
+        if ops.sum(x, axis=(0,), keepdims=False) > -1e9:
+            a = a + x @ x * 1e-3
+        b = b + ops.gather(x, i[k])
+    return a, b, x, ops.astype(a, dtype=np.dtype(np.float32)), a > b
+
+
+@pytest.mark.parametrize(("short", "inlined"), [(1, 0), (3, 16), (20, 0), (1000, 0)])
+def test_pieces_between_loops_and_guards(short, inlined):
+    x = np.linspace(-0.5, 0.5, 70)
+    i = np.arange(70)[::-1].copy()
+    run = in_pieces(scalars_and_loops, x, i, short=short, inlined=inlined)
+    assert len(run.graph.guards) == 4
+    assert any(isinstance(step, Nest) and step.shape for step in run.kernel.program.steps)
+
+
+def test_a_piece_notes_an_index_out_of_range():
+    x, i = np.linspace(-0.5, 0.5, 70), np.arange(70)
+    run = in_pieces(scalars_and_loops, x, i, short=1)
+    i[2] = 70
+    assert run(x, i)[0] == compiled(scalars_and_loops, x, np.arange(70))(x, i)[0] != 0
+
+
+def test_a_piece_reports_its_guards():
+    def f(x):
+        for _ in range(20):
+            x = ops.sin(x) + 0.1
+        return x if x > 0 else -x
+
+    run = in_pieces(f, 0.5)
+    assert run(0.5)[0] == 0
+    assert run(np.nan)[0] == 1
+
+
+def test_a_long_program_as_it_comes():
+    def f(x):
+        y = x
+        for k in range(1200):
+            y = ops.sin(y) * x + k * 1e-3
+        return y
+
+    run = check(with_gradient(f), 0.3, rtol=1e-9)
+    assert "define internal" in run.llvm
