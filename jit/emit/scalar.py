@@ -109,9 +109,9 @@ def _square(b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
 
 
 def _reciprocal(b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
-    return (
-        _div(b, dtype, constant(1, dtype), x) if dtype.kind == "f" else _floor_divide(b, dtype, constant(1, dtype), x)
-    )
+    # NumPy's reciprocal of an integer is that of the float, without its fraction.
+    real = dtype if dtype.kind == "f" else np.dtype(np.float64)
+    return cast(b, _div(b, real, constant(1, real), cast(b, x, dtype, real)), real, dtype)
 
 
 def _div(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:

@@ -93,7 +93,7 @@ def cast(builder: ir.IRBuilder, x: ir.Value, source: np.dtype[Any], target: np.d
     if source.kind == "f":
         if target.kind == "f":
             return builder.fptrunc(x, kind) if target.itemsize < source.itemsize else builder.fpext(x, kind)
-        return builder.fptosi(x, kind) if target.kind == "i" else builder.fptoui(x, kind)
+        return _to_whole(builder, x, target)
     if target.kind == "f":
         return builder.sitofp(x, kind) if source.kind == "i" else builder.uitofp(x, kind)
     if target.itemsize < source.itemsize and source.kind != "b":
@@ -101,6 +101,19 @@ def cast(builder: ir.IRBuilder, x: ir.Value, source: np.dtype[Any], target: np.d
     if source.kind != "b" and target.itemsize == source.itemsize:
         return x
     return builder.sext(x, kind) if source.kind == "i" else builder.zext(x, kind)
+
+
+def _to_whole(builder: ir.IRBuilder, x: ir.Value, target: np.dtype[Any]) -> ir.Value:
+    """The float as an integer: one that the dtype has not wraps around, as C's conversions of NumPy let it."""
+    kind = scalar_type(target)
+    if target.kind == "i" and target.itemsize >= 4:
+        return builder.fptosi(x, kind)
+    if target.itemsize < 8:
+        wider = ir.IntType(64 if target.itemsize == 4 else 32)
+        return builder.trunc(builder.fptosi(x, wider), kind)
+    half = ir.Constant(x.type, 2.0**63)
+    upper = builder.xor(builder.fptosi(builder.fsub(x, half), kind), ir.Constant(kind, 2**63))
+    return builder.select(builder.fcmp_ordered("<", x, half), builder.fptosi(x, kind), upper)
 
 
 def intrinsic(builder: ir.IRBuilder, name: str, *operands: ir.Value) -> ir.Value:
