@@ -117,8 +117,8 @@ def compiled(f: Callable[..., Any], *inputs: Any) -> Running:
     return Running(verify(optimise(recording.graph)), captured_arrays(recording))
 
 
-def check(f: Callable[..., Any], *inputs: Any, rtol: float = 1e-12) -> Running:
-    """`f` compiled gives what eager execution gives."""
+def check(f: Callable[..., Any], *inputs: Any, rtol: float = 1e-12, scale: float = 0.0) -> Running:
+    """`f` compiled gives what eager execution gives, to the tolerance of `same`."""
     run = compiled(f, *inputs)
     before = [np.array(x) for x in inputs]
     with np.errstate(all="ignore"):
@@ -126,14 +126,24 @@ def check(f: Callable[..., Any], *inputs: Any, rtol: float = 1e-12) -> Running:
     status, found = run(*inputs)
     assert status == 0
     for ours, eager in zip(found, expected if isinstance(expected, tuple) else (expected,), strict=True):
-        same(ours, eager, rtol)
+        same(ours, eager, rtol, scale)
     for x, y in zip(inputs, before, strict=True):
         np.testing.assert_array_equal(x, y)
     return run
 
 
-def same(ours: Any, eager: Any, rtol: float = 1e-12) -> None:
-    """Same shape and dtype, and elements equal to that tolerance, relative to the largest for sums that cancel."""
+def magnitude(arrays: Sequence[Any]) -> float:
+    """The largest finite number among the arrays."""
+    finite = [np.abs(x[np.isfinite(x)]).max(initial=0.0) for x in map(np.asarray, arrays)]
+    return float(max(finite, default=0.0))
+
+
+def same(ours: Any, eager: Any, rtol: float = 1e-12, scale: float = 0.0) -> None:
+    """Same shape and dtype, and elements equal to that tolerance.
+
+    It is relative to the largest element, or to `scale`, where a sum may cancel: a difference that is zero when every
+    product is rounded is a rounding error when fused multiply-adds round once.
+    """
     ours, eager = np.asarray(ours), np.asarray(eager.data if isinstance(eager, Tensor) else eager)
     assert ours.shape == eager.shape, f"shape {ours.shape}, expected {eager.shape}"
     assert ours.dtype == eager.dtype, f"dtype {ours.dtype}, expected {eager.dtype}"
@@ -141,5 +151,5 @@ def same(ours: Any, eager: Any, rtol: float = 1e-12) -> None:
         np.testing.assert_array_equal(ours, eager)
         return
     tolerance = max(rtol, 16 * float(np.finfo(eager.dtype).eps))
-    scale = np.abs(eager[np.isfinite(eager)]).max(initial=0.0)
-    np.testing.assert_allclose(ours, eager, rtol=tolerance, atol=tolerance * min(float(scale), 1e300))
+    largest = max(scale, magnitude([eager]))
+    np.testing.assert_allclose(ours, eager, rtol=tolerance, atol=tolerance * min(largest, 1e300))
