@@ -117,9 +117,8 @@ def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Call
         builder.branch(end)
         builder.position_at_end(body)
         work = found[-1].pointer if workspace else _stack(builder, planned.size)
-        memory = Memory(
-            [x.pointer for x in found[:n]], [x.pointer for x in found[n : n + m]], outputs, work  # type: ignore[arg-type]
-        )  # fmt: skip
+        pointers = [x.pointer for x in found]
+        memory = Memory(dict(enumerate(pointers[:n])), dict(enumerate(pointers[n : n + m])), outputs, work)
         status, scalars = emit(builder, name, program, planned, memory)
         builder.store(context.make_tuple(builder, signature.return_type, [status, *scalars]), slot)
         builder.branch(end)

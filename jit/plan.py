@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from typing import NamedTuple
 
-from .program import Buffer, Call, Compute, Fill, Gather, Nest, Program, Reduce, Scatter, Step, Store, View
+from .program import Buffer, Call, Compute, Entry, Fill, Gather, Nest, Program, Reduce, Scatter, Step, Store, View
 
 ALIGNMENT = 64
-# A scalar program longer than this is compiled in pieces; a piece shorter than that is not worth a call.
+# A program of more weight is compiled in pieces.
 LONG = 1500
-SHORT = 50
+# What a call weighs: its arguments are about as many instructions.
+CALL = 8
 
 
 class Plan(NamedTuple):
@@ -36,31 +39,60 @@ def plan(program: Program) -> Plan:
             first = lives.get(buffer.number, (buffer, i, i))[1]
             lives[buffer.number] = (buffer, first, i)
     offsets, total = _first_fit(sorted(lives.values(), key=lambda life: life[1]))
-    scalars = [step.entries for step in program.steps if isinstance(step, Nest) and step.shape == ()]
-    if sum(map(len, scalars)) <= LONG:
+    if sum(map(weight, program.steps)) <= LONG:
         return Plan(offsets, total, None)
-    entries = [entry for nest in scalars for entry in nest]
-    slots = {operand.atom for entry in entries for operand in entry.operands}
-    slots |= {entry.equation.out for entry in entries if isinstance(entry, Compute | Gather | Reduce)}
-    return Plan(offsets, total + 8 * len(slots), total)
+    nests = [step for step in program.steps if isinstance(step, Nest)]
+    scalars = sum([_makes_scalar(nest, entry) for nest in nests for entry in nest.entries])
+    return Plan(offsets, total + 8 * max(scalars, 1), total)
+
+
+def weight(step: Step) -> int:
+    """About how many instructions a step is in the body of a kernel, where an array is one call."""
+    return len(step.entries) if isinstance(step, Nest) and step.shape == () else CALL
+
+
+def _makes_scalar(nest: Nest, entry: Entry) -> bool:
+    if isinstance(entry, Reduce):
+        return entry.target is None
+    return nest.shape == () and isinstance(entry, Compute | Gather)
 
 
 def _first_fit(lives: list[tuple[Buffer, int, int]]) -> tuple[dict[int, int], int]:
+    """The offset of each buffer, in the order of their first use: the first gap that is large enough."""
     offsets: dict[int, int] = {}
-    taken: list[tuple[int, int, int]] = []
     total = 0
+    # The stretches in use, by their last step; and those that are free again, by their offset.
+    ending: list[tuple[int, int, int]] = []
+    gaps: list[tuple[int, int]] = []
     for buffer, first, last in lives:
-        taken = [place for place in taken if place[2] >= first]
+        while ending and ending[0][0] < first:
+            _, start, end = heappop(ending)
+            _release(gaps, start, end)
         size = -(-max(buffer.size * buffer.dtype.itemsize, 1) // ALIGNMENT) * ALIGNMENT
-        offset = 0
-        for start, end, _ in sorted(taken):
-            if start - offset >= size:
-                break
-            offset = max(offset, end)
-        offsets[buffer.number] = offset
-        taken.append((offset, offset + size, last))
-        total = max(total, offset + size)
+        start = _take(gaps, size, total)
+        total = max(total, start + size)
+        offsets[buffer.number] = start
+        heappush(ending, (last, start, start + size))
     return offsets, total
+
+
+def _take(gaps: list[tuple[int, int]], size: int, total: int) -> int:
+    for i, (start, end) in enumerate(gaps):
+        # The last gap can grow.
+        if end - start >= size or end == total:
+            gaps[i : i + 1] = [(start + size, end)] if end - start > size else []
+            return start
+    return total
+
+
+def _release(gaps: list[tuple[int, int]], start: int, end: int) -> None:
+    i = bisect_left(gaps, (start, end))
+    if i < len(gaps) and gaps[i][0] == end:
+        end = gaps.pop(i)[1]
+    if i and gaps[i - 1][1] == start:
+        i -= 1
+        start = gaps.pop(i)[0]
+    gaps.insert(i, (start, end))
 
 
 def views(step: Step) -> Iterator[View]:

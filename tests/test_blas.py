@@ -1,5 +1,7 @@
 """Matrix products: all ranks, dtypes and layouts, on both sides of the size where BLAS takes over."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -121,3 +123,10 @@ def test_views_that_blas_reads_are_not_copied():
     f = lambda x, y: (y.T @ x.T, x[::2, 3:20] @ y[3:20], x @ y[:, 0], y[:, 3] @ x.T, y[:, 1:9].T @ y[:, 9:])
     program = program_of(f, *factors(((40, 30), (30, 50))))
     assert [type(step) for step in program.steps] == [Call] * 5
+
+
+def test_what_products_have_in_common_is_there_once():
+    x = np.eye(40)
+    run = check(lambda x: x @ x @ x @ x.T, x)
+    assert re.findall(r"^@jit_i32_\d+ = internal", run.llvm, re.MULTILINE) == ["@jit_i32_40 = internal"]
+    assert "alloca i32" not in run.llvm

@@ -45,6 +45,7 @@ def test_running_sums(dtype):
 # ---- casts ----
 
 
+TABLE = np.arange(10.0)
 EVERY = [*FLOATS, *WHOLE, np.dtype(bool)]
 VALUES = {
     "f": [0, 1, -0.0, 3.7, 100.5, 127.9], "b": [0, 1], "u": [0, 1, 100, 255], "i": [0, 1, -1, 127, -128],
@@ -78,11 +79,22 @@ def test_floats_wrap_around_in_integers(source):
     )
 
 
-def test_floats_that_no_integer_has_end_nothing():
-    x = np.array([np.nan, np.inf, -np.inf, 1e300, -1e300, -1.0])
+def test_floats_that_no_integer_has_are_the_smallest():
+    x = np.array([np.nan, np.inf, -np.inf, 1e300, -1e300, 2.0**63])
     status, found = compiled(in_each_dtype, x)(x)
     assert status == 0
+    for dtype, ours in zip(EVERY, found, strict=True):
+        if dtype in (np.int64, np.int32):
+            assert (ours == np.iinfo(dtype).min).all()
     assert found[-1].all()
+
+
+def test_the_integer_of_nan_is_one_value():
+    # Left undefined, it could be another wherever it is read.
+    f = lambda i: ops.gather(TABLE, ops.astype(i**0.5, dtype=np.dtype(np.int64)))
+    run = compiled(f, np.array([0, 1, 4]))
+    same(run(np.array([9, 0, 4]))[1][0], TABLE[[3, 0, 2]])
+    assert run(np.array([0, -1, 4]))[0] != 0
 
 
 def test_truth_of_nan_and_zeros():

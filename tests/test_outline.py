@@ -1,4 +1,6 @@
-"""Long programs in pieces: results, guards and indices are those of one block."""
+"""Long programs in pieces: results, guards and indices are those of one function."""
+
+import re
 
 import numpy as np
 import pytest
@@ -6,18 +8,21 @@ from hypothesis import given, settings
 
 from autograd import ops
 from jit import plan as plan_module
+from jit.emit import outline
 from jit.emit import program as program_module
+from jit.emit.outline import pieces
+from jit.plan import CALL, weight
 from jit.program import Nest
-from tests.graphs import check, compiled, with_gradient
+from tests.graphs import check, compiled, program_of, with_gradient
 from tests.mixtures import mixtures
 from tests.programs import programs
 
 
-def in_pieces(f, *inputs, short=2, inlined=16, rtol=1e-9):
+def in_pieces(f, *inputs, size=2, inlined=16, rtol=1e-9):
     """`f` compiled with limits that take even a short function to pieces."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_module, "LONG", 1)
-        patch.setattr(program_module, "SHORT", short)
+        patch.setattr(plan_module, "LONG", 0)
+        patch.setattr(outline, "PIECE", size)
         patch.setattr(program_module, "MOST_INLINED", inlined)
         return check(f, *inputs, rtol=rtol)
 
@@ -31,7 +36,7 @@ def test_programs_in_pieces(program):
 @settings(max_examples=20, derandomize=True)
 @given(mixtures())
 def test_mixtures_in_pieces(mixture):
-    in_pieces(mixture, *mixture.inputs, short=1, inlined=0, rtol=1e-5)
+    in_pieces(mixture, *mixture.inputs, size=1, inlined=0, rtol=1e-5)
 
 
 def scalars_and_loops(x, i):
@@ -47,18 +52,18 @@ def scalars_and_loops(x, i):
     return a, b, x, ops.astype(a, dtype=np.dtype(np.float32)), a > b
 
 
-@pytest.mark.parametrize(("short", "inlined"), [(1, 0), (3, 16), (20, 0), (1000, 0)])
-def test_pieces_between_loops_and_guards(short, inlined):
+@pytest.mark.parametrize(("size", "inlined"), [(1, 0), (10, 16), (25, 0), (1000, 0)])
+def test_pieces_between_loops_and_guards(size, inlined):
     x = np.linspace(-0.5, 0.5, 70)
     i = np.arange(70)[::-1].copy()
-    run = in_pieces(scalars_and_loops, x, i, short=short, inlined=inlined)
+    run = in_pieces(scalars_and_loops, x, i, size=size, inlined=inlined)
     assert len(run.graph.guards) == 4
     assert any(isinstance(step, Nest) and step.shape for step in run.kernel.program.steps)
 
 
 def test_a_piece_notes_an_index_out_of_range():
     x, i = np.linspace(-0.5, 0.5, 70), np.arange(70)
-    run = in_pieces(scalars_and_loops, x, i, short=1)
+    run = in_pieces(scalars_and_loops, x, i, size=1)
     i[2] = 70
     assert run(x, i)[0] == compiled(scalars_and_loops, x, np.arange(70))(x, i)[0] != 0
 
@@ -74,7 +79,11 @@ def test_a_piece_reports_its_guards():
     assert run(np.nan)[0] == 1
 
 
-def test_a_long_program_as_it_comes():
+def function_count(run):
+    return len(re.findall(r"^define internal", run.llvm, re.MULTILINE))
+
+
+def test_a_long_scalar_program_as_it_comes():
     def f(x):
         y = x
         for k in range(1200):
@@ -82,4 +91,29 @@ def test_a_long_program_as_it_comes():
         return y
 
     run = check(with_gradient(f), 0.3, rtol=1e-9)
-    assert "define internal" in run.llvm
+    assert function_count(run) > 10
+
+
+def test_a_long_program_of_loops_and_products_as_it_comes():
+    def f(w, x):
+        h = x
+        for _ in range(60):
+            h = ops.tanh(h @ w + x) * (1 + h[0])
+        return ops.sum(h * h, axis=(0,), keepdims=False)
+
+    w, x = np.cos(np.arange(1024.0)).reshape(32, 32) * 0.1, np.sin(np.arange(32.0))
+    run = check(with_gradient(f, 2), w, x, rtol=1e-9)
+    assert len(list(pieces(run.kernel.program.steps))) > 5
+    # The steps of all iterations share the functions of their nests.
+    assert function_count(run) < 30
+
+
+def test_pieces_keep_the_steps_and_end_at_a_size():
+    program = program_of(with_gradient(lambda x: np.sum(scalars_and_loops(x, np.arange(70))[2] ** 2)), np.ones(70))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outline, "PIECE", 20)
+        cut = list(pieces(program.steps))
+    assert [step for piece in cut for step in piece] == list(program.steps)
+    weights = [[weight(step) for step in piece] for piece in cut]
+    assert all(sum(piece) >= 20 > sum(piece[:-1]) for piece in weights[:-1])
+    assert any(CALL in piece for piece in weights)

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autograd import ops
 from jit import plan as plan_module
 from jit.emit import outline
 from jit.fuse import fuse
-from jit.plan import ALIGNMENT, Plan, plan
+from jit.plan import ALIGNMENT, CALL, Plan, plan
 from jit.program import Buffer, Nest, Program
 from tests.graphs import check, graph_after, program_of, with_gradient
 from tests.mixtures import mixtures
@@ -162,7 +163,7 @@ def test_a_short_program_has_no_state():
 def test_the_state_of_a_long_program_has_room_for_every_scalar():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_module, "LONG", 5)
-        patch.setattr("jit.emit.program.SHORT", 2)
+        patch.setattr(outline, "PIECE", 5)
         slots: list[int] = []
         original = outline.Registers.slot
 
@@ -183,16 +184,37 @@ def test_the_state_of_a_long_program_has_room_for_every_scalar():
         assert planned.state + 8 * max(slots) <= planned.size
 
 
-def test_only_the_scalars_count():
-    entries = sum(len(step.entries) for step in program_of(products, np.ones(6)).steps if isinstance(step, Nest))
-    scalars = sum(
-        len(step.entries)
-        for step in program_of(products, np.ones(6)).steps
-        if isinstance(step, Nest) and step.shape == ()
-    )
-    assert 0 < scalars < entries
+def test_what_makes_a_program_long():
+    program = program_of(products, np.ones(6))
+    entries = [len(step.entries) for step in program.steps if isinstance(step, Nest) and step.shape == ()]
+    weight = sum(entries) + CALL * (len(program.steps) - len(entries))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_module, "LONG", scalars)
-        assert plan(program_of(products, np.ones(6))).state is None
-        patch.setattr(plan_module, "LONG", scalars - 1)
-        assert plan(program_of(products, np.ones(6))).state is not None
+        patch.setattr(plan_module, "LONG", weight)
+        assert plan(program).state is None
+        patch.setattr(plan_module, "LONG", weight - 1)
+        assert plan(program).state is not None
+
+
+def first_fit(lives):
+    """The definition: each buffer at the lowest place where none that is alive lies."""
+    placed = []
+    for buffer, first, last in lives:
+        size = -(-max(buffer.size * buffer.dtype.itemsize, 1) // ALIGNMENT) * ALIGNMENT
+        taken = sorted([(start, end) for start, end, _, until in placed if until >= first])
+        places = [0, *[end for _, end in taken]]
+        start = min(x for x in places if all(x + size <= start or x >= end for start, end in taken))
+        placed.append((start, start + size, first, last))
+    return [start for start, *_ in placed]
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 10), st.integers(0, 6), st.integers(0, 40)), max_size=20))
+def test_places_are_those_of_first_fit(drawn):
+    found = sorted(drawn, key=lambda life: life[0])
+    lives = [
+        (Buffer(i, "work", 0, np.dtype(float), size), first, first + length)
+        for i, (first, length, size) in enumerate(found)
+    ]
+    offsets, total = plan_module._first_fit(lives)
+    assert [offsets[i] for i in range(len(lives))] == first_fit(lives)
+    assert total == max([offsets[b.number] + -(-max(b.size * 8, 1) // 64) * 64 for b, *_ in lives], default=0)

@@ -138,8 +138,8 @@ class _Product:
 def blas(builder: ir.IRBuilder, name: str, arguments: list[Any]) -> None:
     """Emits the call of a BLAS routine; numbers and flags are passed by address, as Fortran does."""
     whole = link(name)
-    pointers = [x if isinstance(x.type, ir.PointerType) else _spilled(builder, x) for x in
-                [_argument(x, whole) for x in arguments]]  # fmt: skip
+    values = [_argument(x, whole) for x in arguments]
+    pointers = [_addressed(builder.module, x) if isinstance(x, ir.Constant) else x for x in values]
     symbol = "jit_" + name
     function = builder.module.globals.get(symbol)
     if function is None:
@@ -154,10 +154,14 @@ def _argument(x: Any, whole: ir.Type) -> ir.Value:
     return ir.Constant(whole, x) if isinstance(x, int) else x
 
 
-def _spilled(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
-    slot = alloca(builder, x.type)
-    builder.store(x, slot)
-    return slot
+def _addressed(module: ir.Module, x: ir.Constant) -> ir.Value:
+    """The address of a number in constant memory, one for all calls."""
+    name = f"jit_{x.type}_{x.constant}"
+    place = module.globals.get(name)
+    if place is None:
+        place = ir.GlobalVariable(module, x.type, name)
+        place.linkage, place.global_constant, place.initializer = "internal", True, x
+    return place
 
 
 def alloca(builder: ir.IRBuilder, kind: ir.Type, size: int | None = None) -> ir.Value:

@@ -1,24 +1,26 @@
-"""Long scalar programs in pieces: each piece a function of its own, values between them in memory.
+"""Long programs in pieces: each piece a function of its own, scalars between them in memory.
 
-LLVM takes more than linear time for one huge block, so that a recorded function of many thousand scalar
-operations is cut. What one piece computes and another needs lies in a slot of the state, eight bytes each.
+LLVM takes more than linear time for one huge function, so that the body of a long program is cut. What one piece
+computes and another needs lies in a slot of the state, eight bytes each, at the end of the workspace.
 
-    define internal void @piece(ptr noalias %state, ptr %status, ptr %x) { ... }
+    define internal void @piece(ptr noalias %work, ptr noalias %status, ptr noalias %input) { ... }
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from llvmlite import ir
 
 from ..graph import Atom
-from ..program import Compute, Gather, Nest, Program, Reduce
-from .interface import atoms_by_value, origin, touched
-from .nest import Address, scalars
-from .types import POINTER, index, load, store
+from ..plan import weight
+from ..program import Nest, Program, Step
+from .interface import atoms_by_value
+from .types import index, load, store
+
+# A piece ends with the step that reaches this weight.
+PIECE = 300
 
 
 class Registers(dict[Atom, ir.Value]):
@@ -48,48 +50,31 @@ class Registers(dict[Atom, ir.Value]):
         store(self.builder, self[atom], self.slot(atom), atom.aval.dtype)
 
 
-def uses(program: Program) -> Counter[Atom]:
-    """How often each scalar is read, anywhere in the program."""
+def pieces(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """The steps in stretches that are functions of a good size."""
+    stretch: list[Step] = []
+    total = 0
+    for step in steps:
+        stretch.append(step)
+        total += weight(step)
+        if total >= PIECE:
+            yield stretch
+            stretch, total = [], 0
+    if stretch:
+        yield stretch
+
+
+def reads(steps: Sequence[Step]) -> Counter[Atom]:
+    """How often each scalar is read in these steps."""
     found: Counter[Atom] = Counter()
-    for step in program.steps:
+    for step in steps:
         if isinstance(step, Nest):
             found.update(atoms_by_value(step))
-    found.update([x.atom for x in (*program.guards, *program.outputs)])
     return found
 
 
-def piece(
-    registers: Registers, name: str, nest: Nest, everywhere: Counter[Atom], address: Address, status: ir.Value
-) -> None:
-    """Emits the entries of a nest of shape () as a function, and the call of it.
-
-    **Arguments:** `registers`, those of the kernel's body; `everywhere`, the uses in the whole program;
-    `address`, which gives that of a view; `status`, where an index out of range is noted.
-    """
-    builder = registers.builder
-    here = Counter(atoms_by_value(nest))
-    made = {x.equation.out for x in nest.entries if isinstance(x, Compute | Gather | Reduce)}
-    for atom in here:
-        if atom not in made and atom not in registers.slots:
-            registers.spill(atom)
-    views = {origin(view): view for entry in nest.entries for view in touched(entry)}
-    types = [POINTER] * (2 + len(views))
-    function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), types), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    function.args[0].add_attribute("noalias")
-    inner = ir.IRBuilder(function.append_basic_block("entry"))
-    addresses = dict(zip(views, function.args[2:], strict=True))
-    values = Registers(inner, function.args[0], registers.slots)
-    kept = {atom for atom in made if everywhere[atom] > here[atom]}
-    scalars(inner, nest, values, lambda view: addresses[origin(view)], function.args[1], _keeper(values, kept))
-    inner.ret_void()
-    builder.call(function, [registers.state, status, *[address(view) for view in views.values()]])
-
-
-def _keeper(values: Registers, kept: set[Any]) -> Callable[[Any], None]:
-    def keep(out: Any) -> None:
-        if out in kept:
-            values.spill(out)
-
-    return keep
+def uses(program: Program) -> Counter[Atom]:
+    """How often each scalar is read, anywhere in the program."""
+    found = reads(program.steps)
+    found.update([x.atom for x in (*program.guards, *program.outputs)])
+    return found

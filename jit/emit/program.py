@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from ..graph import Literal
-from ..plan import SHORT, Plan
-from ..program import Buffer, Call, Fill, Gather, Nest, Operand, Program, Scatter, View
+from ..graph import Atom, Literal, Var
+from ..plan import Plan, views
+from ..program import Buffer, Call, Fill, Gather, Nest, Operand, Program, Scatter, Step, View
 from .blas import alloca
 from .calls import CALLS
 from .interface import by_value, interface, structure
 from .loops import loop
 from .nest import function, scalars
-from .outline import Registers, piece, uses
-from .types import INDEX, constant, element, index, load, memory_type, store
+from .outline import Registers, pieces, reads, uses
+from .types import INDEX, POINTER, constant, element, index, load, memory_type, store
 
 # In a program of more nests than this none is inlined, or its body would grow without bound.
 MOST_INLINED = 16
 
 
 class Memory(NamedTuple):
-    """The addresses that a kernel is called with: of each input, capture and output, and of the workspace."""
+    """The addresses of the inputs, captures and outputs by their positions, and that of the workspace."""
 
-    inputs: Sequence[ir.Value]
-    captures: Sequence[ir.Value]
-    outputs: Sequence[ir.Value]
+    inputs: Mapping[int, ir.Value]
+    captures: Mapping[int, ir.Value]
+    outputs: Mapping[int, ir.Value]
     work: ir.Value | None
+
+    def of(self, kind: str) -> Mapping[int, ir.Value]:
+        """The addresses of the buffers of that kind."""
+        return {"input": self.inputs, "capture": self.captures, "output": self.outputs}[kind]
 
 
 def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory: Memory) -> tuple[Any, list[Any]]:
@@ -38,36 +42,91 @@ def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory:
     **Returns:** the status (0 where all went well, otherwise the number of the first guard that failed, or
     `OUT_OF_RANGE`), and the outputs of shape () as values.
     """
-    body = _Body(builder, name, program, plan, memory)
-    for step in program.steps:
-        body.step(step)
+    few = sum(isinstance(step, Nest) and step.shape != () for step in program.steps) <= MOST_INLINED
+    body = _Body(builder, plan, memory, _Functions(builder.module, name, few), {})
+    if plan.state is None:
+        for step in program.steps:
+            body.step(step)
+    else:
+        everywhere = uses(program)
+        for steps in pieces(program.steps):
+            body.piece(steps, everywhere)
     status = body.checked([body.scalar(guard) for guard in program.guards])
     returned = zip(program.graph.outputs, program.outputs, strict=True)
     return status, [body.scalar(operand) for x, operand in returned if x.aval.shape == ()]
 
 
-class _Body:
-    def __init__(self, builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory: Memory) -> None:
-        self.builder, self.name, self.plan, self.memory = builder, name, plan, memory
-        state = None if plan.state is None else self.at(plan.state)
-        self.values = Registers(builder, state, {})
-        self.uses = uses(program) if plan.state is not None else Counter()
-        self.status: ir.Value | None = None
-        self.count = 0
-        self.functions: dict[Any, ir.Function] = {}
-        self.inline = sum(isinstance(step, Nest) and step.shape != () for step in program.steps) <= MOST_INLINED
+class _Functions:
+    """The functions of a kernel: one for all nests of a structure, and its pieces."""
 
-    def step(self, step: Nest | Fill | Call) -> None:
+    def __init__(self, module: ir.Module, name: str, inline: bool) -> None:
+        self.module, self.name, self.inline = module, name, inline
+        self.made: dict[Any, ir.Function] = {}
+        self.count = 0
+
+    def next_name(self) -> str:
+        """A name for the next function."""
+        self.count += 1
+        return f"{self.name}_{self.count}"
+
+    def of(self, nest: Nest, status: bool) -> ir.Function:
+        """The function of a nest."""
+        key = (structure(nest), status)
+        if key not in self.made:
+            self.made[key] = function(self.module, self.next_name(), nest, status, self.inline)
+        return self.made[key]
+
+    def piece(self, count: int) -> ir.Function:
+        """A new function of so many addresses, no two of which lead to the same memory."""
+        made = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [POINTER] * count), self.next_name())
+        made.linkage = "internal"
+        made.attributes.add("noinline")
+        for argument in made.args:
+            argument.add_attribute("noalias")
+        return made
+
+
+class _Body:
+    """The steps of a function in the making; `kept` says which scalars are read outside of it too."""
+
+    def __init__(
+        self, builder: ir.IRBuilder, plan: Plan, memory: Memory, functions: _Functions, slots: dict[Atom, int],
+        status: ir.Value | None = None, kept: Callable[[Var], bool] = lambda x: False,
+    ) -> None:  # fmt: skip
+        self.builder, self.plan, self.memory, self.functions = builder, plan, memory, functions
+        self.values = Registers(builder, None if plan.state is None else self.at(plan.state), slots)
+        self.status, self.kept = status, kept
+
+    def piece(self, steps: Sequence[Step], everywhere: Counter[Atom]) -> None:
+        """Emits steps as a function, and the call of it; `everywhere` counts the reads in the whole program."""
+        buffers = {(x.buffer.kind, x.buffer.position) for step in steps for x in views(step)}
+        given = sorted([x for x in buffers if x[0] != "work"])
+        addresses = [self.memory.work, self.noted(), *[self.memory.of(kind)[i] for kind, i in given]]
+        made = self.functions.piece(len(addresses))
+        work, status, *rest = made.args
+        known: dict[str, dict[int, ir.Value]] = {"input": {}, "capture": {}, "output": {}}
+        for (kind, i), address in zip(given, rest, strict=True):
+            known[kind][i] = address
+        builder = ir.IRBuilder(made.append_basic_block("entry"))
+        here = reads(steps)
+        memory = Memory(known["input"], known["capture"], known["output"], work)
+        inner = _Body(
+            builder, self.plan, memory, self.functions, self.values.slots, status, lambda x: everywhere[x] > here[x]
+        )
+        for step in steps:
+            inner.step(step)
+        builder.ret_void()
+        self.builder.call(made, addresses)
+
+    def step(self, step: Step) -> None:
+        """Emits one step."""
         if isinstance(step, Fill):
             self.fill(step)
         elif isinstance(step, Call):
             CALLS[step.equation.primitive](self.builder, step, self.base)
         elif step.shape == ():
             self.read(step)
-            if self.plan.state is None or len(step.entries) < SHORT:
-                scalars(self.builder, step, self.values, self.address, self.status_of(step))
-            else:
-                piece(self.values, self.next_name(), step, self.uses, self.address, self.noted())
+            scalars(self.builder, step, self.values, self.address, self.status_of(step), self.keep)
         elif step.entries:
             self.nest(step)
 
@@ -75,17 +134,19 @@ class _Body:
         b = self.builder
         status = self.status_of(nest)
         self.read(nest)
-        key = (structure(nest), status is None)
-        made = self.functions.get(key)
-        if made is None:
-            made = self.functions[key] = function(b.module, self.next_name(), nest, status is not None, self.inline)
-        needed = interface(nest)
+        made, needed = self.functions.of(nest, status is not None), interface(nest)
         slots = [alloca(b, memory_type(x.aval.dtype)) for x in needed.results]
         arguments = [self.address(view) for view in needed.views]
         arguments += [self.values[x] for x in needed.scalars]
         b.call(made, arguments + slots + ([] if status is None else [status]))
         for x, slot in zip(needed.results, slots, strict=True):
             self.values[x] = load(b, slot, x.aval.dtype)
+            self.keep(x)
+
+    def keep(self, x: Var) -> None:
+        """Puts a new scalar where other pieces find it."""
+        if self.kept(x):
+            self.values.spill(x)
 
     def read(self, nest: Nest) -> None:
         """Loads the scalars that the nest is given and that lie in memory."""
@@ -105,11 +166,6 @@ class _Body:
             self.values[atom] = load(self.builder, self.address(view), view.buffer.dtype)
         return self.values[atom]
 
-    def next_name(self) -> str:
-        """A name for the next function of this kernel."""
-        self.count += 1
-        return f"{self.name}_{self.count}"
-
     def at(self, offset: int) -> ir.Value:
         """An address in the workspace."""
         return self.builder.gep(self.memory.work, [index(offset)], inbounds=True, source_etype=ir.IntType(8))
@@ -123,8 +179,7 @@ class _Body:
         """The address of a buffer."""
         if buffer.kind == "work":
             return self.at(self.plan.offsets[buffer.number])
-        lists = {"input": self.memory.inputs, "capture": self.memory.captures, "output": self.memory.outputs}
-        return lists[buffer.kind][buffer.position]
+        return self.memory.of(buffer.kind)[buffer.position]
 
     def fill(self, fill: Fill) -> None:
         b, buffer = self.builder, fill.target.buffer

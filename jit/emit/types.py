@@ -105,15 +105,21 @@ def cast(builder: ir.IRBuilder, x: ir.Value, source: np.dtype[Any], target: np.d
 
 def _to_whole(builder: ir.IRBuilder, x: ir.Value, target: np.dtype[Any]) -> ir.Value:
     """The float as an integer: one that the dtype has not wraps around, as C's conversions of NumPy let it."""
-    kind = scalar_type(target)
-    if target.kind == "i" and target.itemsize >= 4:
-        return builder.fptosi(x, kind)
-    if target.itemsize < 8:
-        wider = ir.IntType(64 if target.itemsize == 4 else 32)
-        return builder.trunc(builder.fptosi(x, wider), kind)
-    half = ir.Constant(x.type, 2.0**63)
-    upper = builder.xor(builder.fptosi(builder.fsub(x, half), kind), ir.Constant(kind, 2**63))
-    return builder.select(builder.fcmp_ordered("<", x, half), builder.fptosi(x, kind), upper)
+    kind, bits = scalar_type(target), 8 * target.itemsize
+    if target.kind == "u" and bits == 64:
+        half = ir.Constant(x.type, 2.0**63)
+        upper = builder.xor(_to_signed(builder, builder.fsub(x, half), 64), ir.Constant(kind, 2**63))
+        return builder.select(builder.fcmp_ordered(">=", x, half), upper, _to_signed(builder, x, 64))
+    wider = max(bits, 32) if target.kind == "i" or bits < 32 else 64
+    whole = _to_signed(builder, x, wider)
+    return whole if wider == bits else builder.trunc(whole, kind)
+
+
+def _to_signed(builder: ir.IRBuilder, x: ir.Value, bits: int) -> ir.Value:
+    # What does not fit, and NaN, is the smallest integer, as x86 has it; LLVM would leave it undefined.
+    kind = ir.IntType(bits)
+    inside = builder.fcmp_ordered("<", intrinsic(builder, "llvm.fabs", x), ir.Constant(x.type, 2.0 ** (bits - 1)))
+    return builder.select(inside, builder.fptosi(x, kind), ir.Constant(kind, -(2 ** (bits - 1))))
 
 
 def intrinsic(builder: ir.IRBuilder, name: str, *operands: ir.Value) -> ir.Value:
