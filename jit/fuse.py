@@ -1,413 +1,244 @@
 """From a graph to a program of steps: loop nests that fuse many equations, and calls that stand alone.
 
-Every step has a place in one order. An elementwise equation joins the first nest over its shape that runs
-late enough for all its operands; inside a nest its value stays in a register, and it is stored only if
-another step reads it. Views (reshape, transpose, slice, expand) move nothing: they are strides.
-Values of one element are scalars: they live in registers of the kernel itself.
+An elementwise equation joins the first nest over its shape that runs late enough for all its operands. Reductions join
+the nest of what they reduce. What writes a part of an array is a store of the nest that makes the part.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from itertools import count
 from typing import Any
 
-import numpy as np
-
 from autograd import ops
-from autograd.primitive import Aval, Primitive, Shape
+from autograd.primitive import Primitive, Shape
 
-from .graph import Atom, Equation, Graph, Literal, Var
+from .graph import Equation, Graph, Literal, Var
+from .lowering import Group, Lowering
 from .matrix import by_blas, is_readable
-from .program import (
-    Buffer,
-    Call,
-    Compute,
-    Entry,
-    Fill,
-    Gather,
-    Nest,
-    Operand,
-    Place,
-    Program,
-    Reduce,
-    Scalar,
-    Scatter,
-    Step,
-    Store,
-    View,
-)
-from .views import VIEWS, broadcast, row_major, sliced
+from .parts import Box, cover, sums_of_parts
+from .program import Call, Compute, Fill, Gather, Operand, Program, Reduce, Scalar, Scatter, Store, View
+from .views import VIEWS, sliced
 
 REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
 CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin})
-# Past this many equations a vectorised loop body spills its registers and compiles ever slower.
-LONGEST_NEST = 300
+_IDENTITY: dict[Primitive, int] = {ops.sum: 0, ops.prod: 1}
 
 
 def fuse(graph: Graph) -> Program:
     """The program of a graph."""
-    lowering = _Lowering(graph)
+    low = Lowering(graph)
+    sums, terms = sums_of_parts(graph)
     for equation in graph.equations:
-        lowering.add(equation)
-    return lowering.program()
-
-
-class _Group:
-    """A step in the making."""
-
-    def __init__(self, shape: Shape, step: Step | None = None) -> None:
-        self.shape, self.step = shape, step
-        self.entries: list[Entry] = []
-
-
-class _Lowering:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.groups: list[_Group] = []
-        self.nests: dict[Shape, list[int]] = {}
-        self.places: dict[Var, Place] = {}
-        # Where a value is made inside a nest, and the step from which others can read it.
-        self.home: dict[Var, int] = {}
-        self.ready: dict[Var, int] = {}
-        self.stored: dict[Var, tuple[View, int]] = {}
-        self.copies: dict[Var, tuple[View, int]] = {}
-        # What is filled just before a step writes to it.
-        self.fills: dict[int, list[Fill]] = {}
-        self.numbers = count()
-        self.output_of = _output_buffers(graph)
-        self.claimed: set[int] = set()
-        for kind, variables in (("input", graph.inputs), ("capture", graph.captures)):
-            for i, x in enumerate(variables):
-                self.places[x] = self.buffer(kind, i, x.aval)
-                self.ready[x] = 0
-
-    # ---- equations ----
-
-    def add(self, equation: Equation) -> None:
-        primitive, _, params, out = equation
-        view = VIEWS.get(primitive)
+        out = equation.out
         if out.aval.size == 0:
-            self.places[out], self.ready[out] = self.new_buffer(out), 0
-        elif view is not None:
-            self.alias(equation, dict(params))
-        elif primitive.elementwise:
-            self.compute(equation)
-        elif primitive in REDUCTIONS:
-            self.reduce(equation, **dict(params))
-        elif primitive in CALLS:
-            self.call(equation)
-        elif primitive in MOVES:
-            MOVES[primitive](self, equation, **dict(params))
-        else:
-            raise NotImplementedError(
-                f"`{primitive}` has no lowering, so it cannot be compiled; run this part outside the compiled function"
-            )
+            low.places[out], low.ready[out] = low.new_buffer(out), 0
+        elif out in sums:
+            _assemble(low, out, sums[out])
+        elif out not in terms:
+            _add(low, equation)
+    return low.program()
 
-    def compute(self, equation: Equation) -> None:
-        out = equation.out
-        shape = () if out.aval.size == 1 else out.aval.shape
-        group = self.group(shape, max([self.level(x, shape) for x in equation.inputs], default=0))
-        operands = tuple([self.operand(x, group, shape) for x in equation.inputs])
-        self.groups[group].entries.append(Compute(equation, operands))
-        self.made(out, group)
 
-    def made(self, out: Var, group: int) -> None:
-        self.home[out], self.ready[out] = group, group + 1
-        if out.aval.size == 1:
-            self.places[out] = Scalar(out)
-
-    def alias(self, equation: Equation, params: dict[str, Any]) -> None:
-        primitive, (x,), _, out = equation
-        if isinstance(x, Literal) or isinstance(self.places.get(x), Scalar):
-            place = Scalar(x) if isinstance(x, Literal) else self.places[x]
-            self.places[out] = place
-            root = place.atom  # type: ignore[union-attr]
-            self.ready[out] = 0 if isinstance(root, Literal) else self.ready[root]
-            return
-        view, ready = self.view(x)
-        strides = VIEWS[primitive](view, x.aval, **params)
-        if strides is None:
-            view, ready = self.copy(x)
-            strides = VIEWS[primitive](view, x.aval, **params)
-        self.places[out], self.ready[out] = strides, ready
-
-    def reduce(self, equation: Equation, axis: tuple[int, ...], keepdims: bool) -> None:
-        x, out = equation.inputs[0], equation.out
-        shape = x.aval.shape
-        if x.aval.size == 0:
-            self.fill(out, Literal.of(_IDENTITY[equation.primitive], out.aval.dtype))
-            return
-        shape = () if x.aval.size == 1 else shape
-        group = self.group(shape, self.level(x, shape))
-        operand = self.operand(x, group, shape)
-        if out.aval.size == 1:
-            self.groups[group].entries.append(Reduce(equation, (operand,), None))
-            self.places[out] = Scalar(out)
-            self.ready[out] = group + 1
-            if shape == ():
-                self.home[out] = group
-            return
-        view = self.new_buffer(out)
-        kept = iter(view.strides if not keepdims else [s for i, s in enumerate(view.strides) if i not in axis])
-        aligned = tuple([0 if i in axis else next(kept) for i in range(len(shape))])
-        self.groups[group].entries.append(Reduce(equation, (operand,), view._replace(strides=aligned)))
-        self.places[out], self.ready[out] = view, group + 1
-
-    def call(self, equation: Equation) -> None:
-        out = equation.out
-        if any(x.aval.size == 0 for x in equation.inputs):
-            self.fill(out, Literal.of(0, out.aval.dtype))
-            return
-        found = self.factors(equation) if equation.primitive is ops.matmul else [self.view(equation.inputs[0])]
-        target = self.new_buffer(out)
-        step = Call(equation, tuple([view for view, _ in found]), target)
-        self.groups.append(_Group((), step))
-        self.places[out], self.ready[out] = target, len(self.groups)
-
-    def factors(self, equation: Equation) -> list[tuple[View, int]]:
-        """The operands of a matrix product, copied where they have another dtype, or strides that BLAS cannot read."""
-        out, found = equation.out.aval, []
-        left, right = equation.inputs
-        needs_blas = by_blas(left.aval.shape, right.aval.shape, out)
-        for x in equation.inputs:
-            if x.aval.dtype != out.dtype:
-                found.append(self.converted(x, out.dtype))
-                continue
-            view, ready = self.view(x)
-            unreadable = needs_blas and not is_readable(x.aval.shape, view.strides)
-            found.append(self.copy(x) if unreadable else (view, ready))  # type: ignore[arg-type]
-        return found
-
-    def fill(self, out: Var, value: Literal) -> None:
-        if out.aval.size == 1:
-            self.places[out], self.ready[out] = Scalar(value), 0
-            return
-        target = self.new_buffer(out)
-        self.groups.append(_Group((), Fill(target, value)))
-        self.places[out], self.ready[out] = target, len(self.groups)
-
-    def concatenate(self, equation: Equation, axis: int) -> None:
-        out = equation.out
-        target = self.new_buffer(out)
-        start, ready = 0, 0
-        for x in equation.inputs:
-            part = target._replace(offset=target.offset + start * target.strides[axis])
-            if x.aval.size:
-                ready = max(ready, self.store(x, part, 0))
-            start += x.aval.shape[axis]
-        self.places[out], self.ready[out] = target, ready
-
-    def unslice(self, equation: Equation, shape: Shape, index: Any) -> None:
-        x, out = equation.inputs[0], equation.out
-        if not x.aval.size:
-            self.fill(out, Literal.of(0, out.aval.dtype))
-            return
-        target = self.new_buffer(out)
-        ready = self.store(x, sliced(target, x.aval, index=index), 0)
-        self.zeros(out, target, ready - 1)
-
-    def zeros(self, out: Var, target: View, group: int) -> None:
-        """Fills the memory of `out` with zeros just before the step that writes a part of it."""
-        self.fills.setdefault(group, []).append(Fill(target, Literal.of(0, out.aval.dtype)))
-        self.places[out], self.ready[out] = target, group + 1
-
-    def gather(self, equation: Equation) -> None:
-        x, *indices = equation.inputs
-        out = equation.out
-        source, ready = self.view(x)
-        shape = () if out.aval.size == 1 else out.aval.shape
-        level = max([ready, *[self.level(i, shape) for i in indices]])
-        group = self.group(shape, level)
-        trailing = len(out.aval.shape) - len(indices[0].aval.shape)
-        operands = tuple([self.leading(i, group, shape, trailing) for i in indices])
-        self.groups[group].entries.append(Gather(equation, source, operands))
-        self.made(out, group)
-
-    def scatter_add(self, equation: Equation, shape: Shape) -> None:
-        x, *indices = equation.inputs
-        out = equation.out
-        if not x.aval.size:
-            self.fill(out, Literal.of(0, out.aval.dtype))
-            return
-        target = self.new_buffer(out)
-        space = () if x.aval.size == 1 else x.aval.shape
-        group = self.scattering(space, max([self.level(i, space) for i in equation.inputs]))
-        trailing = len(x.aval.shape) - len(indices[0].aval.shape)
-        operands = (
-            self.operand(x, group, space),
-            *[self.leading(i, group, space, trailing) for i in indices],
+def _add(low: Lowering, equation: Equation) -> None:
+    primitive, _, params, _ = equation
+    if primitive in VIEWS:
+        _alias(low, equation, dict(params))
+    elif primitive.elementwise:
+        _compute(low, equation)
+    elif primitive in REDUCTIONS:
+        _reduce(low, equation, **dict(params))
+    elif primitive in CALLS:
+        _call(low, equation)
+    elif primitive in MOVES:
+        MOVES[primitive](low, equation, **dict(params))
+    else:
+        raise NotImplementedError(
+            f"`{primitive}` has no lowering, so it cannot be compiled; run this part outside the compiled function"
         )
-        self.groups[group].entries.append(Scatter(operands, target, shape))
-        self.zeros(out, target, group)
 
-    def scattering(self, shape: Shape, level: int) -> int:
-        """A nest of its own: sums at repeated indices cannot be vectorised, nor could what shared their loop."""
+
+# ---- elementwise equations, views, reductions ----
+
+
+def _compute(low: Lowering, equation: Equation) -> None:
+    out = equation.out
+    shape = () if out.aval.size == 1 else out.aval.shape
+    group = low.group(shape, max([low.level(x, shape) for x in equation.inputs], default=0))
+    operands = tuple([low.operand(x, group, shape) for x in equation.inputs])
+    low.groups[group].entries.append(Compute(equation, operands))
+    low.equations[out] = equation
+    low.made(out, group)
+
+
+def _alias(low: Lowering, equation: Equation, params: dict[str, Any]) -> None:
+    primitive, (x,), _, out = equation
+    if isinstance(x, Literal) or isinstance(low.places.get(x), Scalar):
+        place = Scalar(x) if isinstance(x, Literal) else low.places[x]
+        low.places[out] = place
+        root = place.atom  # type: ignore[union-attr]
+        low.ready[out] = 0 if isinstance(root, Literal) else low.ready[root]
+        return
+    view, ready = low.view(x)
+    strides = VIEWS[primitive](view, x.aval, **params)
+    if strides is None:
+        view, ready = low.copy(x)
+        strides = VIEWS[primitive](view, x.aval, **params)
+    low.places[out], low.ready[out] = strides, ready
+
+
+def _reduce(low: Lowering, equation: Equation, axis: tuple[int, ...], keepdims: bool) -> None:
+    x, out = equation.inputs[0], equation.out
+    shape = x.aval.shape
+    if x.aval.size == 0:
+        _fill(low, out, Literal.of(_IDENTITY[equation.primitive], out.aval.dtype))
+        return
+    shape = () if x.aval.size == 1 else shape
+    group = low.group(shape, low.level(x, shape))
+    operand = low.operand(x, group, shape)
+    if out.aval.size == 1:
+        low.groups[group].entries.append(Reduce(equation, (operand,), None))
+        low.places[out] = Scalar(out)
+        low.ready[out] = group + 1
         if shape == ():
-            return self.group(shape, level)
-        self.groups.append(_Group(shape))
-        return len(self.groups) - 1
-
-    # ---- where operands lie ----
-
-    def group(self, shape: Shape, level: int) -> int:
-        """The first nest over that shape from step `level` on with room, or a new one at the end."""
-        nests = self.nests.setdefault(shape, [])
-        first = bisect_left(nests, level)
-        while first < len(nests):
-            if len(self.groups[nests[first]].entries) < LONGEST_NEST:
-                return nests[first]
-            del nests[first]
-        self.groups.append(_Group(shape))
-        nests.append(len(self.groups) - 1)
-        return len(self.groups) - 1
-
-    def level(self, x: Atom, shape: Shape) -> int:
-        """The first step whose nest over `shape` can read `x`."""
-        if isinstance(x, Literal):
-            return 0
-        place = self.places.get(x)
-        if isinstance(place, Scalar):
-            x = place.atom
-            if isinstance(x, Literal):
-                return 0
-        home = self.home.get(x)
-        if home is not None and self.groups[home].shape == shape:
-            return home
-        return self.ready[x]
-
-    def operand(self, x: Atom, group: int, shape: Shape) -> Operand:
-        """`x` as the nest reads it, its strides aligned with the nest's shape."""
-        place = Scalar(x) if isinstance(x, Literal) else self.places.get(x)
-        if isinstance(place, Scalar):
-            return Operand(place.atom, place)
-        if self.home.get(x) == group:  # type: ignore[arg-type]
-            return Operand(x, None)
-        view, _ = self.view(x)
-        return Operand(x, broadcast(view, x.aval.shape, shape))
-
-    def leading(self, x: Atom, group: int, shape: Shape, trailing: int) -> Operand:
-        """As `operand`, for an index array which stands for the leading axes of the nest."""
-        operand = self.operand(x, group, shape[: len(shape) - trailing] if trailing else shape)
-        if isinstance(operand.place, View):
-            view = operand.place
-            return operand._replace(place=view._replace(strides=view.strides + (0,) * trailing))
-        return operand
-
-    def view(self, x: Atom) -> tuple[View, int]:
-        """`x` in memory, and the step from which it can be read there."""
-        if isinstance(x, Var):
-            place = self.places.get(x)
-            if isinstance(place, View):
-                return place, self.ready[x]
-            if x in self.stored:
-                return self.stored[x]
-        found = self.stored_copy(x)
-        if isinstance(x, Var):
-            self.stored[x] = found
-            if x in self.home and x.aval.size > 1:
-                self.places[x] = found[0]
-        return found
-
-    def copy(self, x: Var) -> tuple[View, int]:
-        """A contiguous copy of `x`."""
-        if x not in self.copies:
-            self.copies[x] = self.stored_copy(x, work=True)
-        return self.copies[x]
-
-    def converted(self, x: Atom, dtype: np.dtype[Any]) -> tuple[View, int]:
-        """A contiguous copy of `x` in another dtype."""
-        target = self.buffer("work", 0, Aval(x.aval.shape, dtype))
-        return target, self.store(x, target, 0)
-
-    def stored_copy(self, x: Atom, work: bool = False) -> tuple[View, int]:
-        target = self.buffer("work", 0, x.aval) if work or isinstance(x, Literal) else self.new_buffer(x)
-        return target, self.store(x, target, 0)
-
-    def store(self, x: Atom, target: View, level: int) -> int:
-        """Stores `x` in the nest that makes it, if that runs late enough; returns the step after."""
-        shape = () if x.aval.size == 1 else x.aval.shape
-        if shape == ():
-            target = target._replace(strides=())
-        group = self.group_of_store(x, shape, max(level, self.level(x, shape)))
-        operand = self.operand(x, group, shape)
-        self.groups[group].entries.append(Store((operand,), target))
-        return group + 1
-
-    def group_of_store(self, x: Atom, shape: Shape, level: int) -> int:
-        # A value must be stored by the very nest that holds it in a register, however long that is.
-        home = self.home.get(x) if isinstance(x, Var) else None
-        if home is not None and not isinstance(self.places.get(x), View) and shape != ():  # type: ignore[arg-type]
-            if home >= level:
-                return home
-            self.view(x)
-        return self.group(shape, level)
-
-    # ---- buffers ----
-
-    def buffer(self, kind: str, index: int, aval: Aval) -> View:
-        buffer = Buffer(next(self.numbers), kind, index, aval.dtype, aval.size)
-        return View(buffer, 0, row_major(aval.shape))
-
-    def new_buffer(self, x: Var) -> View:
-        """Memory for `x`: that of an output if `x` is to be returned, otherwise of the workspace."""
-        index = self.output_of.get(x)
-        if index is None or index in self.claimed:
-            return self.buffer("work", 0, x.aval)
-        self.claimed.add(index)
-        return self.buffer("output", index, x.aval)
-
-    # ---- the end ----
-
-    def program(self) -> Program:
-        outputs = tuple([self.output(i, x) for i, x in enumerate(self.graph.outputs)])
-        guards = tuple([self.operand(x, -1, ()) for x in self.graph.guards])
-        steps: list[Step] = []
-        for i, group in enumerate(self.groups):
-            steps += self.fills.get(i, ())
-            steps.append(group.step or Nest(group.shape, tuple(group.entries)))
-        return Program(self.graph, tuple(steps), guards, outputs)
-
-    def output(self, i: int, x: Atom) -> Operand:
-        if x.aval.shape == ():
-            return self.operand(x, -1, ())
-        if isinstance(x, Var) and self.output_of.get(x) == i:
-            place = self.places.get(x)
-            if place is None or (isinstance(place, Scalar) and x.aval.size):
-                place, _ = self.view(x)
-            if isinstance(place, View) and place.buffer.kind == "output" and place.buffer.position == i:
-                return Operand(x, place)
-        target = self.buffer("output", i, x.aval)
-        if x.aval.size:
-            self.store(x, target, 0)
-        return Operand(x, target)
+            low.home[out] = group
+        return
+    view = low.new_buffer(out)
+    kept = iter(view.strides if not keepdims else [s for i, s in enumerate(view.strides) if i not in axis])
+    aligned = tuple([0 if i in axis else next(kept) for i in range(len(shape))])
+    low.groups[group].entries.append(Reduce(equation, (operand,), view._replace(strides=aligned)))
+    low.places[out], low.ready[out] = view, group + 1
 
 
-def _output_buffers(graph: Graph) -> dict[Var, int]:
-    """For each variable whose memory can be that of an output, the output's position.
+# ---- steps that stand alone ----
 
-    A reshaped result has the memory of what was reshaped.
-    """
-    made = {equation.out: equation for equation in graph.equations}
-    found: dict[Var, int] = {}
-    for i, x in enumerate(graph.outputs):
-        if not isinstance(x, Var) or x.aval.shape == () or x in found:
+
+def _call(low: Lowering, equation: Equation) -> None:
+    out = equation.out
+    if any(x.aval.size == 0 for x in equation.inputs):
+        _fill(low, out, Literal.of(0, out.aval.dtype))
+        return
+    found = _factors(low, equation) if equation.primitive is ops.matmul else [low.view(equation.inputs[0])]
+    target = low.new_buffer(out)
+    low.groups.append(Group((), Call(equation, tuple([view for view, _ in found]), target)))
+    low.places[out], low.ready[out] = target, len(low.groups)
+
+
+def _factors(low: Lowering, equation: Equation) -> list[tuple[View, int]]:
+    """The operands of a matrix product, copied where they have another dtype, or strides that BLAS cannot read."""
+    out, found = equation.out.aval, []
+    left, right = equation.inputs
+    needs_blas = by_blas(left.aval.shape, right.aval.shape, out)
+    for x in equation.inputs:
+        if x.aval.dtype != out.dtype:
+            found.append(low.converted(x, out.dtype))
             continue
-        found[x] = i
-        while x in made and made[x].primitive is ops.reshape:
-            (x,) = made[x].inputs
-            if not isinstance(x, Var) or x.aval.shape == () or x in found:
-                break
-            found[x] = i
+        view, ready = low.view(x)
+        unreadable = needs_blas and not is_readable(x.aval.shape, view.strides)
+        found.append(low.copy(x) if unreadable else (view, ready))  # type: ignore[arg-type]
     return found
 
 
-#: The ops that write or read parts of an array.
-MOVES: dict[Primitive, Any] = {
-    ops.concatenate: _Lowering.concatenate,
-    ops.unslice: _Lowering.unslice,
-    ops.gather: _Lowering.gather,
-    ops.scatter_add: _Lowering.scatter_add,
-}
+def _fill(low: Lowering, out: Var, value: Literal) -> None:
+    if out.aval.size == 1:
+        low.places[out], low.ready[out] = Scalar(value), 0
+        return
+    target = low.new_buffer(out)
+    low.groups.append(Group((), Fill(target, value)))
+    low.places[out], low.ready[out] = target, len(low.groups)
 
-_IDENTITY: dict[Primitive, int] = {ops.sum: 0, ops.prod: 1}
+
+# ---- parts of arrays ----
+
+
+def _concatenate(low: Lowering, equation: Equation, axis: int) -> None:
+    out = equation.out
+    target = low.new_buffer(out)
+    start, ready = 0, 0
+    for x in equation.inputs:
+        part = target._replace(offset=target.offset + start * target.strides[axis])
+        if x.aval.size:
+            stored = low.store(x, part, 0)
+            low.remember(x, part, stored)
+            ready = max(ready, stored)
+        start += x.aval.shape[axis]
+    low.places[out], low.ready[out] = target, ready
+
+
+def _assemble(low: Lowering, out: Var, parts: list[Equation]) -> None:
+    """The sum of parts of an array in its memory: the first ones stored, the others added to what is there."""
+    parts = [part for part in parts if part.inputs[0].aval.size]
+    zero = Literal.of(0, out.aval.dtype)
+    if not parts:
+        _fill(low, out, zero)
+        return
+    target = low.new_buffer(out)
+    covered = cover(parts, out.aval.shape)
+    # A sum with zeros has no negative zero.
+    addend = zero if len(parts) > 1 else None
+    ready = [low.store(part.inputs[0], _place(part, target), 0, addend) for part in parts[: covered.stored]]
+    ready += [_store_zeros(low, box, target, zero) for box in covered.rest or ()]
+    if len(parts) == 1 == covered.stored:
+        low.remember(parts[0].inputs[0], _place(parts[0], target), ready[0])
+    level = max(ready, default=0)
+    for part in parts[covered.stored :]:
+        level = _add_part(low, part, target, level)
+        ready.append(level)
+    if covered.rest is None:
+        low.fills.setdefault(min(ready) - 1, []).append(Fill(target, zero))
+    low.places[out], low.ready[out] = target, level
+
+
+def _place(part: Equation, target: View) -> View:
+    return sliced(target, part.inputs[0].aval, index=dict(part.params)["index"])
+
+
+def _store_zeros(low: Lowering, box: Box, target: View, zero: Literal) -> int:
+    shape = tuple([stop - start for start, stop in box])
+    offset = target.offset + sum(start * s for (start, _), s in zip(box, target.strides, strict=True))
+    small = all(n == 1 for n in shape)
+    view = View(target.buffer, offset, () if small else target.strides)
+    group = low.group(() if small else shape, 0)
+    low.groups[group].entries.append(Store((Operand(zero, Scalar(zero)),), view))
+    return group + 1
+
+
+def _add_part(low: Lowering, part: Equation, target: View, level: int) -> int:
+    x = part.inputs[0]
+    if part.primitive is ops.scatter_add:
+        return _scatter(low, part, target, level)
+    return low.store(x, _place(part, target), level, Var(x.aval))
+
+
+def _scatter(low: Lowering, part: Equation, target: View, level: int) -> int:
+    x, *indices = part.inputs
+    shape = () if x.aval.size == 1 else x.aval.shape
+    level = max([level, *[low.level(i, shape) for i in part.inputs]])
+    group = _scattering(low, shape, level)
+    trailing = len(x.aval.shape) - len(indices[0].aval.shape)
+    operands = (low.operand(x, group, shape), *[low.leading(i, group, shape, trailing) for i in indices])
+    low.groups[group].entries.append(Scatter(operands, target, dict(part.params)["shape"]))
+    return group + 1
+
+
+def _scattering(low: Lowering, shape: Shape, level: int) -> int:
+    """A nest of its own: sums at repeated indices cannot be vectorised, nor could what shared their loop."""
+    if shape == ():
+        return low.group(shape, level)
+    low.groups.append(Group(shape))
+    return len(low.groups) - 1
+
+
+def _gather(low: Lowering, equation: Equation) -> None:
+    x, *indices = equation.inputs
+    out = equation.out
+    source, ready = low.view(x)
+    shape = () if out.aval.size == 1 else out.aval.shape
+    level = max([ready, *[low.level(i, shape) for i in indices]])
+    group = low.group(shape, level)
+    trailing = len(out.aval.shape) - len(indices[0].aval.shape)
+    operands = tuple([low.leading(i, group, shape, trailing) for i in indices])
+    low.groups[group].entries.append(Gather(equation, source, operands))
+    low.made(out, group)
+
+
+#: The ops that move elements; those of `parts.PARTS` put arrays together.
+MOVES: dict[Primitive, Any] = {ops.concatenate: _concatenate, ops.gather: _gather}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from autograd import ops
-from jit import fuse as fuse_module
+from jit import lowering
 from jit.graph import Graph, Literal
 from jit.program import Call, Compute, Fill, Nest, Reduce, Scatter, Store, View
 from tests.graphs import Running, check, equation, loops, magnitude, program_of, same, variable, with_gradient
@@ -221,8 +221,8 @@ def test_parts_are_stored_where_they_are_joined():
     check(f, MATRIX, MATRIX[:4])
 
 
-@pytest.mark.parametrize("index", [((1, 6, 1), (2, 5, 1)), ((11, 6, -2), (4, 5, -1)), ((0, 6, 2), (0, 5, 1))])
-def test_padding_is_filled_before_the_nest_that_makes_the_inner_part(index):
+@pytest.mark.parametrize("index", [((11, 6, -2), (4, 5, -1)), ((0, 6, 2), (0, 5, 1))])
+def test_what_steps_of_a_slice_leave_is_filled_before(index):
     f = lambda x: ops.unslice(ops.sin(x), shape=(13, 9), index=index)
     fill, nest = program_of(f, MATRIX).steps
     assert isinstance(fill, Fill)
@@ -231,14 +231,80 @@ def test_padding_is_filled_before_the_nest_that_makes_the_inner_part(index):
     check(f, MATRIX)
 
 
+def test_only_the_border_of_a_padded_array_is_filled():
+    f = lambda x: ops.unslice(ops.sin(x), shape=(14, 9), index=((1, 6, 1), (2, 5, 1)))
+    inner, *borders = program_of(f, MATRIX).steps
+    assert made(inner) == ["sin"]
+    assert sum(np.prod(nest.shape) * len(stores(nest)) for nest in borders) == 14 * 9 - 6 * 5
+    check(f, MATRIX)
+
+
+def test_a_padded_array_serves_as_the_array_itself():
+    f = lambda x: (lambda y: ops.unslice(y, shape=(8, 5), index=((1, 6, 1), (0, 5, 1)))[2:] + y)(ops.sin(x))
+    program = program_of(f, MATRIX)
+    assert len(work(program)) == 1
+    check(f, MATRIX)
+
+
+def test_rows_are_put_together_without_a_sum():
+    def f(x):
+        rows = [ops.sin(x[i]) * x[(i + 1) % 6] for i in range(6)]
+        return ops.stop_gradient(x) * sum_of(
+            [ops.unslice(y, shape=(6, 5), index=(i, (0, 5, 1))) for i, y in enumerate(rows)]
+        )
+
+    program = program_of(f, MATRIX)
+    assert not any(isinstance(step, Fill) for step in program.steps)
+    assert [stores(nest) for nest in loops(program)] == [["work"] * 6, ["output"]]
+    check(f, MATRIX)
+
+
+def sum_of(xs):
+    out = xs[0]
+    for x in xs[1:]:
+        out = out + x
+    return out
+
+
+def test_parts_that_overlap_are_added_in_their_order():
+    def f(x):
+        parts = [ops.unslice(ops.sin(x[i:]), shape=(6, 5), index=((0, 6 - i, 1), (0, 5, 1))) for i in range(3)]
+        return sum_of([ops.scatter_add(x[1:3], np.array([4, 4]), shape=(6, 5)), *parts])
+
+    check(f, MATRIX)
+    check(with_gradient(lambda x: total(ops.sin(f(x)))), MATRIX)
+
+
+def test_a_value_made_of_one_stored_array_is_made_again():
+    def f(x):
+        y = ops.cumsum(x, axis=0, reverse=False)
+        z = 1 - 2 * y
+        return z * total(ops.sin(z))
+
+    program = program_of(f, X)
+    first, second = loops(program)
+    assert made(first) == ["mul", "sub", "sin", "sum"]
+    assert made(second) == ["mul", "sub", "mul"]
+    assert len(work(program)) == 1
+    check(f, X)
+
+
+def test_a_value_made_of_several_arrays_is_stored():
+    f = lambda x, y: (lambda z: z * total(ops.sin(z)))(x + y * ops.cumsum(x, axis=0, reverse=False))
+    program = program_of(f, X, X)
+    assert [stores(nest) for nest in loops(program)] == [["work"], ["output"]]
+    check(f, X, X)
+
+
 def rosenbrock(x):
     return total(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
-def test_gradients_of_slices_add_up_in_one_nest():
+def test_gradients_of_slices_add_up_in_the_memory_of_the_result():
     program = program_of(with_gradient(rosenbrock), X)
-    assert [type(step) for step in program.steps] == [Fill, Fill, Fill, Nest, Nest]
-    assert made(program.steps[-1]) == ["add", "add"]
+    assert [step.shape for step in program.steps] == [(5,), (), (5,)]
+    assert made(program.steps[-1]) == ["add"]
+    assert stores(program.steps[-1]) == ["output"]
     check(with_gradient(rosenbrock), X)
 
 
@@ -373,7 +439,7 @@ def test_a_long_chain_is_split():
         return x
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fuse_module, "LONGEST_NEST", 10)
+        patch.setattr(lowering, "LONGEST_NEST", 10)
         program = program_of(f, X)
         assert [len(made(nest)) for nest in loops(program)] == [10, 10, 10, 10]
         check(f, X)
@@ -383,7 +449,7 @@ def test_a_long_chain_is_split():
 @given(programs(smooth=False))
 def test_splitting_changes_no_program(program):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fuse_module, "LONGEST_NEST", 3)
+        patch.setattr(lowering, "LONGEST_NEST", 3)
         inputs = program.inputs()
         check(with_gradient(program, len(program.shapes)), *inputs, rtol=1e-11, scale=magnitude(inputs))
 

@@ -9,11 +9,12 @@ from jit import fuse
 from jit.emit.calls import CALLS
 from jit.emit.scalar import SCALAR
 from jit.outer import compiled_call, compiled_output
+from jit.parts import PARTS
 from jit.views import VIEWS
 
 #: A compiled call on an eager tape; in a recording its function is recorded instead.
 EAGER_ONLY = {compiled_call, compiled_output}
-WAYS = [set(SCALAR), set(VIEWS), set(fuse.REDUCTIONS), set(fuse.CALLS), set(fuse.MOVES)]
+WAYS = [set(SCALAR), set(VIEWS), set(fuse.REDUCTIONS), set(fuse.CALLS), set(fuse.MOVES), set(PARTS)]
 
 
 def test_every_primitive_has_a_lowering():

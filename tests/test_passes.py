@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from autograd import ops, stop_gradient
 from jit.graph import Graph, Literal, verify
-from jit.passes import PIPELINE, cse, dce, optimise, simplify
+from jit.passes import PIPELINE, cse, dce, optimise, simplify, stencils
 from jit.replay import replay
 from tests.graphs import (
     captured_arrays,
@@ -315,3 +315,66 @@ def test_random_programs_and_gradients(program):
 @given(mixtures())
 def test_random_mixtures_of_dtypes(mixture: Mixture):
     unchanged(mixture, mixture.inputs, 1e-5)
+
+
+# ---- stencils ----
+
+
+def shifted(x, *index):
+    return ops.slice_(x, index=index)
+
+
+def pad(x, shape, *index):
+    return ops.unslice(x, shape=shape, index=index)
+
+
+def test_a_slice_of_a_sum_of_unslices_reads_one_padded_array():
+    def f(x):
+        y = pad(x, (5,), (0, 3, 1)) + pad(x, (5,), (2, 3, 1))
+        return shifted(y, (1, 3, 1))
+
+    graph = dce(cse(stencils(graph_before(f, X))))
+    assert said(graph) == (
+        "b:float64[5] = unslice[index=((1,3,1),) shape=(5,)] a; c:float64[3] = slice[index=((2,3,1),)] b; "
+        "d:float64[3] = slice[index=((0,3,1),)] b; e:float64[3] = add c d; in e"
+    )
+    assert np.array_equal(replay(graph, [X])[0][0], f(X))
+
+
+FIRST, SECOND = (0, 2, 1), (1, 2, 1)
+STENCILS = {
+    "rows and columns": (
+        lambda x: pad(x, (9, 8), FIRST, (3, 3, 1)) + pad(x, (9, 8), SECOND, (2, 3, 1)), ((0, 3, 1), (2, 4, 1)),
+    ),
+    "one row": (lambda x: pad(x, (4, 3), SECOND, (0, 3, 1)) + pad(x, (4, 3), FIRST, (0, 3, 1)), (1, (0, 3, 1))),
+    "steps of the slice": (lambda x: pad(x, (5, 3), SECOND, (0, 3, 1)), ((4, 3, -2), (0, 3, 1))),
+    "a sum of three": (
+        lambda x: pad(x, (2, 5), FIRST, (0, 3, 1))
+        + (pad(-x, (2, 5), FIRST, (1, 3, 1)) + pad(x, (2, 5), FIRST, (2, 3, 1))),
+        (FIRST, (1, 3, 1)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STENCILS)
+def test_slices_of_sums_keep_their_values(name):
+    array, index = STENCILS[name]
+    f = lambda x: shifted(array(x), *index)
+    before = graph_before(f, MATRIX)
+    graph = dce(verify(stencils(before)))
+    assert str(graph) != str(before)
+    assert np.array_equal(replay(graph, [MATRIX])[0][0], f(MATRIX))
+
+
+UNTOUCHED = {
+    "read twice": lambda x: (lambda y: (shifted(y, (0, 3, 1)), y))(pad(x, (5,), (1, 3, 1)) + pad(x, (5,), (2, 3, 1))),
+    "another term": lambda x: shifted(pad(x, (3,), (0, 3, 1)) + ops.sin(x), (0, 2, 1)),
+    "steps of a part": lambda x: shifted(pad(x, (6,), (0, 3, 2)) + pad(x, (6,), (1, 3, 1)), (0, 2, 1)),
+    "far away": lambda x: shifted(pad(x, (900,), (0, 3, 1)) + pad(x, (900,), (1, 3, 1)), (800, 2, 1)),
+}
+
+
+@pytest.mark.parametrize("name", UNTOUCHED)
+def test_other_slices_stay(name):
+    graph = graph_before(UNTOUCHED[name], X)
+    assert stencils(graph) == graph

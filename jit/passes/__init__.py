@@ -4,8 +4,9 @@ from ..graph import Graph
 from .cse import cse
 from .dce import dce
 from .simplify import simplify
+from .stencils import stencils
 
-PIPELINE = (simplify, cse, dce)
+PIPELINE = (simplify, stencils, cse, dce)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -15,4 +16,4 @@ def optimise(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "cse", "dce", "optimise", "simplify"]
+__all__ = ["PIPELINE", "cse", "dce", "optimise", "simplify", "stencils"]

@@ -114,6 +114,13 @@ def _mul(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
     return None
 
 
+def _add(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
+    left, right = r.source(x, ops.unslice), r.source(y, ops.unslice)
+    if left is None or right is None or left.params != right.params or x.aval != y.aval:
+        return None
+    return r.equation(ops.unslice, r.equation(ops.add, left.inputs[0], right.inputs[0]), **dict(left.params))
+
+
 def _sub(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
     return x if _is(y, 0) else None
 
@@ -200,6 +207,7 @@ def _reduction(r: Rewriter, out: Var, x: Atom, *, axis: Any, keepdims: bool) -> 
 
 
 IDENTITIES: dict[Primitive, Callable[..., Atom | None]] = {
+    ops.add: _add,
     ops.mul: _mul,
     ops.sub: _sub,
     ops.div: _div,
