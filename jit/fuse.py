@@ -13,10 +13,10 @@ from autograd.primitive import Primitive, Shape
 
 from .graph import Equation, Graph, Literal, Var
 from .lowering import Group, Lowering
-from .matrix import by_blas, is_readable
+from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
 from .program import Call, Compute, Fill, Gather, Operand, Program, Reduce, Scalar, Scatter, Store, View
-from .views import VIEWS, sliced
+from .views import VIEWS, row_major, sliced
 
 REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
 CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin})
@@ -124,16 +124,16 @@ def _call(low: Lowering, equation: Equation) -> None:
 
 def _factors(low: Lowering, equation: Equation) -> list[tuple[View, int]]:
     """The operands of a matrix product, copied where they have another dtype, or strides that BLAS cannot read."""
-    out, found = equation.out.aval, []
-    left, right = equation.inputs
-    needs_blas = by_blas(left.aval.shape, right.aval.shape, out)
-    for x in equation.inputs:
-        if x.aval.dtype != out.dtype:
-            found.append(low.converted(x, out.dtype))
-            continue
-        view, ready = low.view(x)
-        unreadable = needs_blas and not is_readable(x.aval.shape, view.strides)
-        found.append(low.copy(x) if unreadable else (view, ready))  # type: ignore[arg-type]
+    out = equation.out.aval
+    found = [low.converted(x, out.dtype) if x.aval.dtype != out.dtype else low.view(x) for x in equation.inputs]
+    x, y = (x.aval.shape for x in equation.inputs)
+    left, right = (view.strides for view, _ in found)
+    it = product_of(x, y, (left, right, row_major(out.shape)), out.dtype)
+    if by_blas(it):
+        readable = as_matrix((it.m, it.k), it.x), as_matrix((it.k, it.n), it.y)
+        for i, factor in enumerate(equation.inputs):
+            if readable[i] is None:
+                found[i] = low.copy(factor)  # type: ignore[arg-type]
     return found
 
 

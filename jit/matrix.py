@@ -1,14 +1,17 @@
-"""Matrix products: which of them BLAS computes, and which views it can read."""
+"""Matrix products: which of them BLAS computes, which are tiles or loops, and which views BLAS can read."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from autograd.primitive import Aval, Shape
+import numpy as np
 
-# Below this many multiplications a call of BLAS costs more than the loops.
-SMALL = 512
+from autograd.primitive import Shape
+
+Strides = tuple[int, ...]
+
+# Up to this many multiplications loops are faster than BLAS, tiles of vector registers up to that many: 64 ** 3.
+_FEW, _MANY = 512, 262_144
 #: The letter by which BLAS calls a dtype.
 PREFIX = {"float64": "d", "float32": "s"}
 
@@ -20,27 +23,69 @@ class Matrix(NamedTuple):
     leading: int
 
 
-def as_matrix(shape: Shape, strides: tuple[int, ...]) -> Matrix | None:
+class Product(NamedTuple):
+    """`out = x @ y` for matrices of shapes `(m, k)` and `(k, n)`, with the strides of each, in elements."""
+
+    m: int
+    n: int
+    k: int
+    x: Strides
+    y: Strides
+    out: Strides
+    dtype: np.dtype[Any]
+
+    @property
+    def transposed(self) -> Product:
+        """The product of the transposes in the other order, whose result is the transpose."""
+        return Product(self.n, self.m, self.k, self.y[::-1], self.x[::-1], self.out[::-1], self.dtype)
+
+    @property
+    def is_outer(self) -> bool:
+        """Whether rows of `y` and of the result lie in memory as vectors."""
+        return self.n > 1 and self.y[1] == 1 == self.out[1]
+
+    @property
+    def is_inner(self) -> bool:
+        """Whether rows of `x` and columns of `y` lie in memory as vectors."""
+        return self.k > 1 and self.x[1] == 1 == self.y[0]
+
+
+def product_of(x: Shape, y: Shape, strides: tuple[Strides, Strides, Strides], dtype: np.dtype[Any]) -> Product:
+    """The product of the matrices in two stacks of them, or of vectors: a row on the left, a column on the right.
+
+    **Arguments:** the shapes of the factors; the strides of both and of the result; the dtype of the result.
+    """
+    left, right, out = strides
+    rows, columns = len(x) > 1, len(y) > 1
+    last = out[len(out) - rows - columns :]
+    return Product(
+        x[-2] if rows else 1,
+        y[-1] if columns else 1,
+        x[-1],
+        left[-2:] if rows else (0, *left),
+        right[-2:] if columns else (*right, 0),
+        (last[0] if rows else 0, last[-1] if columns else 0),
+        dtype,
+    )
+
+
+def by_tiles(it: Product) -> bool:
+    """Whether tiles compute the product: one with a vector is never faster by BLAS, one of matrices if it is large."""
+    if it.dtype.name not in PREFIX or not (it.is_outer or it.transposed.is_outer or it.is_inner):
+        return False
+    return min(it.m, it.n) == 1 or it.m * it.n * it.k <= _MANY
+
+
+def by_blas(it: Product) -> bool:
+    """Whether BLAS computes the product, by itself or from copies that it can read."""
+    return it.dtype.name in PREFIX and it.m * it.n * it.k > _FEW and not by_tiles(it)
+
+
+def as_matrix(shape: Shape, strides: Strides) -> Matrix | None:
     """How BLAS reads the transpose of a row-major matrix; `None` if it cannot without a copy."""
-    (rows, columns), (row, column) = shape[-2:], strides[-2:]
+    (rows, columns), (row, column) = shape, strides
     if (column == 1 or columns == 1) and (row >= columns or rows == 1):
         return Matrix("N", max(row, columns, 1))
     if (row == 1 or rows == 1) and (column >= rows or columns == 1):
         return Matrix("T", max(column, rows, 1))
     return None
-
-
-def is_readable(shape: Shape, strides: tuple[int, ...]) -> bool:
-    """Whether BLAS can read that view in place."""
-    if len(shape) == 1:
-        return strides[0] > 0
-    return as_matrix(shape, strides) is not None
-
-
-def by_blas(x: Shape, y: Shape, out: Aval) -> bool:
-    """Whether BLAS computes the product of arrays of those shapes; any other one is loops, which read every view."""
-    if out.dtype.name not in PREFIX or len(x) == len(y) == 1:
-        return False
-    rows = x[-2] if len(x) > 1 else 1
-    columns = y[-1] if len(y) > 1 else 1
-    return prod((rows, columns, x[-1])) > SMALL

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from autograd import ops
-from autograd.primitive import Aval
-from jit.matrix import Matrix, as_matrix, by_blas, is_readable
+from jit.matrix import Matrix, Product, as_matrix, by_blas, by_tiles, product_of
 from jit.program import Call
-from tests.graphs import check, program_of
+from jit.views import row_major
+from tests.graphs import check, compiled, program_of
 
 FLOATS = [np.dtype(np.float64), np.dtype(np.float32)]
 
@@ -35,17 +35,63 @@ def test_products_of_all_ranks(shapes):
     check(ops.matmul, *factors(shapes))
 
 
-def test_products_around_the_size_where_blas_takes_over():
-    for n in (7, 8, 9):
-        shapes = (n, 8), (8, 8)
-        assert by_blas(*shapes, Aval((n, 8), FLOATS[0])) == (n > 8)
-        check(ops.matmul, *factors(shapes))
+def factor(m, n, k, dtype=FLOATS[0], **changed):
+    return Product(m, n, k, (k, 1), (n, 1), (n, 1), dtype)._replace(**changed)
 
 
-def test_integers_and_inner_products_are_loops():
-    assert not by_blas((40, 40), (40, 40), Aval((40, 40), np.dtype(np.int64)))
-    assert not by_blas((4000,), (4000,), Aval((), FLOATS[0]))
-    assert by_blas((40, 40), (40,), Aval((40,), FLOATS[1]))
+def test_tiles_compute_all_products_with_vectors_and_small_ones_of_matrices():
+    assert by_tiles(factor(1, 5000, 5000))
+    assert by_tiles(factor(5000, 1, 5000))
+    assert by_tiles(factor(64, 64, 64, FLOATS[1]))
+    assert by_blas(factor(64, 65, 64))
+    assert not by_blas(factor(64, 64, 64))
+
+
+def test_loops_compute_what_tiles_cannot_while_it_is_small():
+    steps = {"x": (1, 9), "y": (1, 9)}
+    assert not by_tiles(factor(8, 8, 8, **steps))
+    assert not by_blas(factor(8, 8, 8, **steps))
+    assert by_blas(factor(9, 8, 8, **steps))
+    assert not by_blas(factor(40, 40, 40, np.dtype(np.int64)))
+    assert not by_tiles(factor(40, 40, 40, np.dtype(np.int64)))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "expected"),
+    [
+        (((2, 5, 7), (7, 3)), (5, 3, 7, (7, 1), (3, 1), (3, 1))),
+        (((5, 7), (7,)), (5, 1, 7, (7, 1), (1, 0), (1, 0))),
+        (((7,), (7, 3)), (1, 3, 7, (0, 1), (3, 1), (0, 1))),
+        (((7,), (2, 7, 3)), (1, 3, 7, (0, 1), (3, 1), (0, 1))),
+        (((7,), (7,)), (1, 1, 7, (0, 1), (1, 0), (0, 0))),
+    ],
+)
+def test_vectors_are_rows_and_columns(shapes, expected):
+    out = np.matmul(*factors(shapes)).shape
+    strides = tuple([row_major(shape) for shape in (*shapes, out)])
+    assert product_of(*shapes, strides, FLOATS[0]) == (*expected, FLOATS[0])
+
+
+# Each size below, at and above that of a tile; each operand as it is and transposed.
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("m", [1, 3, 9])
+@pytest.mark.parametrize("n", [1, 2, 19, 70])
+def test_tiles_of_all_sizes(m, n, dtype):
+    arrays = [x for k in (1, 4, 13) for x in factors(((m, k), (k, n), (k, m), (n, k)), dtype)]
+
+    def f(*arrays):
+        groups = [arrays[i : i + 4] for i in range(0, len(arrays), 4)]
+        return tuple([z for x, y, u, v in groups for z in (x @ y, u.T @ y, x @ v.T, u.T @ v.T)])
+
+    check(f, *arrays, rtol=1e-5 if dtype == np.float32 else 1e-12)
+
+
+def test_long_sums_are_taken_in_parts():
+    n = 300_007
+    x, ones = np.full((1, n), 0.1, np.float32), np.ones((n, 1), np.float32)
+    run = compiled(lambda x, y: (x @ y, x @ ops.expand(y, shape=(n, 3))), x, ones)
+    for got in run(x, ones)[1]:
+        np.testing.assert_allclose(got, np.full_like(got, n * np.float64(np.float32(0.1))), rtol=4e-6)
 
 
 @pytest.mark.parametrize(
@@ -65,17 +111,10 @@ def test_integers_and_inner_products_are_loops():
         ((4, 3), (-3, 1), None),
         ((4, 3), (3, -1), None),
         ((4, 3), (6, 2), None),
-        ((2, 4, 3), (0, 3, 1), Matrix("N", 3)),
     ],
 )
 def test_what_blas_reads_in_place(shape, strides, expected):
     assert as_matrix(shape, strides) == expected
-    assert is_readable(shape, strides) == (expected is not None)
-
-
-@pytest.mark.parametrize(("stride", "expected"), [(1, True), (3, True), (0, False), (-1, False)])
-def test_which_vectors_blas_reads_in_place(stride, expected):
-    assert is_readable((5,), (stride,)) == expected
 
 
 @pytest.mark.parametrize("shapes", [((5, 7), (7, 3)), ((40, 30), (30, 50))], ids=str)
@@ -126,7 +165,8 @@ def test_views_that_blas_reads_are_not_copied():
 
 
 def test_what_products_have_in_common_is_there_once():
-    x = np.eye(40)
-    run = check(lambda x: x @ x @ x @ x.T, x)
-    assert re.findall(r"^@jit_i32_\d+ = internal", run.llvm, re.MULTILINE) == ["@jit_i32_40 = internal"]
+    run = check(lambda x: x @ x @ x @ x.T, np.eye(70))
+    assert re.findall(r"^@jit_i32_\d+ = internal", run.llvm, re.MULTILINE) == ["@jit_i32_70 = internal"]
     assert "alloca i32" not in run.llvm
+    run = check(lambda x: x @ x @ x @ x, np.eye(40))
+    assert len(re.findall(r"^define internal .*@jit_product", run.llvm, re.MULTILINE)) == 1

@@ -1,4 +1,4 @@
-"""Matrix products: BLAS, called by address with transposes as flags; loops for small ones and for integers."""
+"""Matrix products: tiles, BLAS, called by address with transposes as flags, or loops, for integers and odd views."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba.extending import get_cython_function_address
 
 from autograd.primitive import Shape
 
-from ..matrix import PREFIX, as_matrix, by_blas
+from ..matrix import PREFIX, Product, as_matrix, by_blas, by_tiles, product_of
 from ..program import Buffer, Call
 from . import scalar
+from .cython import address_of
 from .loops import loop, offset
+from .product import tiles
 from .types import constant, element, load, store
 
 Base = Callable[[Buffer], ir.Value]
-_MODULE = "scipy.linalg.cython_blas"
 
 
 def matmul(builder: ir.IRBuilder, call: Call, base: Base) -> None:
     """Emits `out = x @ y` for all ranks; leading axes are a batch, with NumPy's broadcasting."""
     x, y = (operand.aval.shape for operand in call.equation.inputs)
-    out = call.target
+    views = (*call.operands, call.target)
+    it = product_of(x, y, tuple([view.strides for view in views]), call.target.buffer.dtype)  # type: ignore[arg-type]
     batch = np.broadcast_shapes(x[:-2], y[:-2])
     left, right = (
         _aligned(view.strides[: max(len(shape) - 2, 0)], shape[:-2], batch)
         for view, shape in zip(call.operands, (x, y), strict=True)
     )
-    steps = (left, right, out.strides[: len(batch)])
-    product = _Product(call, x[-2:], y[-2:])
+    steps = (left, right, call.target.strides[: len(batch)])
+    emit = tiles if by_tiles(it) else _gemm if by_blas(it) else _loops
 
     def each(position: list[ir.Value]) -> None:
         if len(position) < len(batch):
@@ -45,9 +46,9 @@ def matmul(builder: ir.IRBuilder, call: Call, base: Base) -> None:
             return
         pointers = [
             element(builder, base(view.buffer), offset(builder, view.offset, s, position), view.buffer.dtype)
-            for view, s in zip((*call.operands, out), steps, strict=True)
+            for view, s in zip(views, steps, strict=True)
         ]
-        product.emit(builder, *pointers)
+        emit(builder, it, *pointers)
 
     each([])
 
@@ -57,82 +58,35 @@ def _aligned(strides: tuple[int, ...], shape: Shape, batch: Shape) -> tuple[int,
     return (0,) * (len(batch) - len(shape)) + own
 
 
-class _Product:
-    """One product of matrices or vectors, without its batch."""
+def _gemm(b: ir.IRBuilder, it: Product, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
+    # Row-major out = x y is column-major out' = y' x'.
+    left, right = as_matrix((it.k, it.n), it.y), as_matrix((it.m, it.k), it.x)
+    assert left is not None
+    assert right is not None
+    one, zero = constant(1, it.dtype), constant(0, it.dtype)
+    arguments = [left.flag, right.flag, it.n, it.m, it.k, one, y, left.leading, x, right.leading]
+    blas(b, PREFIX[it.dtype.name] + "gemm", [*arguments, zero, out, max(it.out[0], it.n, 1)])
 
-    def __init__(self, call: Call, x: Shape, y: Shape) -> None:
-        self.dtype = call.target.buffer.dtype
-        self.by_blas = by_blas(x, y, call.equation.out.aval)
-        self.x, self.y = x, y
-        self.x_strides = call.operands[0].strides[-len(x) :]
-        self.y_strides = call.operands[1].strides[-len(y) :]
-        self.m = x[0] if len(x) == 2 else 1
-        self.n = y[1] if len(y) == 2 else 1
-        self.k = x[-1]
-        self.row = call.target.strides[-len(x) - len(y) + 2 :]
 
-    def emit(self, b: ir.IRBuilder, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
-        if not self.by_blas:
-            self.by_loops(b, x, y, out)
-        elif len(self.y) == 1:
-            self.times_vector(b, self.x, self.x_strides, x, y, self.y_strides[0], out, transposed=False)
-        elif len(self.x) == 1:
-            self.times_vector(b, self.y, self.y_strides, y, x, self.x_strides[0], out, transposed=True)
-        else:
-            self.times_matrix(b, x, y, out)
-
-    def times_matrix(self, b: ir.IRBuilder, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
-        # Row-major out = x y is column-major out' = y' x'.
-        left, right = as_matrix(self.y, self.y_strides), as_matrix(self.x, self.x_strides)
-        assert left is not None
-        assert right is not None
-        leading = max(self.row[0], self.n, 1)
-        one, zero = constant(1, self.dtype), constant(0, self.dtype)
-        arguments = [left.flag, right.flag, self.n, self.m, self.k, one, y, left.leading, x, right.leading]
-        blas(b, PREFIX[self.dtype.name] + "gemm", [*arguments, zero, out, leading])
-
-    def times_vector(
-        self, b: ir.IRBuilder, shape: Shape, strides: tuple[int, ...], matrix: ir.Value, vector: ir.Value,
-        step: int, out: ir.Value, transposed: bool,
-    ) -> None:  # fmt: skip
-        found = as_matrix(shape, strides)
-        assert found is not None
-        one, zero = constant(1, self.dtype), constant(0, self.dtype)
-        # BLAS sees the transpose of a row-major matrix.
-        flag = "N" if (found.flag == "N") == transposed else "T"
-        rows, columns = shape[::-1] if found.flag == "N" else shape
-        arguments = [flag, rows, columns, one, matrix, found.leading, vector, step, zero, out, 1]
-        blas(b, PREFIX[self.dtype.name] + "gemv", arguments)
-
-    def by_loops(self, b: ir.IRBuilder, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
-        rows, columns = len(self.x) == 2, len(self.y) == 2
-
-        def entry(i: ir.Value, j: ir.Value) -> None:
+def _loops(b: ir.IRBuilder, it: Product, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
+    def row(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+        def column(j: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
             def term(k: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
-                u = self.item(b, x, self.x_strides, [i, k] if rows else [k])
-                v = self.item(b, y, self.y_strides, [k, j] if columns else [k])
-                return [self.plus(b, carried[0], scalar.mul(b, self.dtype, u, v))]
+                left = load(b, element(b, x, offset(b, 0, it.x, [i, k]), it.dtype), it.dtype)
+                right = load(b, element(b, y, offset(b, 0, it.y, [k, j]), it.dtype), it.dtype)
+                return [_plus(b, it.dtype, carried[0], scalar.mul(b, it.dtype, left, right))]
 
-            (total,) = loop(b, self.k, [constant(0, self.dtype)], term)
-            where = [i] * rows + [j] * columns
-            store(b, total, element(b, out, offset(b, 0, self.row[: len(where)], where), self.dtype), self.dtype)
+            (total,) = loop(b, it.k, [constant(0, it.dtype)], term)
+            store(b, total, element(b, out, offset(b, 0, it.out, [i, j]), it.dtype), it.dtype)
+            return []
 
-        def row(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-            def column(j: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-                entry(i, j)
-                return []
+        return loop(b, it.n, [], column)
 
-            return loop(b, self.n, [], column)
+    loop(b, it.m, [], row)
 
-        loop(b, self.m, [], row)
 
-    def item(self, b: ir.IRBuilder, base: ir.Value, strides: Any, position: list[ir.Value]) -> ir.Value:
-        return load(b, element(b, base, offset(b, 0, strides, position), self.dtype), self.dtype)
-
-    def plus(self, b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
-        if self.dtype.kind == "f":
-            return b.fadd(x, y, flags=("reassoc", "nsz", "contract"))
-        return scalar.add(b, self.dtype, x, y)
+def _plus(b: ir.IRBuilder, dtype: np.dtype[Any], x: ir.Value, y: ir.Value) -> ir.Value:
+    return b.fadd(x, y, flags=("reassoc", "nsz", "contract")) if dtype.kind == "f" else scalar.add(b, dtype, x, y)
 
 
 def blas(builder: ir.IRBuilder, name: str, arguments: list[Any]) -> None:
@@ -172,5 +126,5 @@ def alloca(builder: ir.IRBuilder, kind: ir.Type, size: int | None = None) -> ir.
 
 def link(name: str) -> ir.Type:
     """Makes SciPy's routine known to LLVM, and returns the type of its integers."""
-    llvm.add_symbol("jit_" + name, get_cython_function_address(_MODULE, name))
+    llvm.add_symbol("jit_" + name, address_of("cython_blas", name))
     return ir.IntType(32)
