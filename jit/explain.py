@@ -13,8 +13,8 @@ from autograd.tree import Structure
 
 from .emit.nest import merged_axes
 from .kernel import Kernel
-from .plan import plan, views
-from .program import Buffer, Call, Fill, Gather, Nest, Reduce, Scatter, Step, Store, View
+from .plan import plan
+from .program import Blocks, Buffer, Call, Fill, Gather, Nest, Reduce, Scatter, Step, Store, View, views
 from .record import Captured, Recording
 from .signature import Leaf, Signature
 from .views import row_major
@@ -52,7 +52,7 @@ def explanation(name: str, it: Explained, recordings: int) -> str:
         ("memory", list(_memory(kernel, labels))),
         ("guards", _counted(it.recording.places) if kernel.graph.guards else []),
         ("captured", [_captured(i, x) for i, x in enumerate(it.captured)]),
-        ("kernel", [f"{kernel.name}, {recordings} recording{'s' * (recordings != 1)} of this function"]),
+        ("kernel", [f"{_kernel(kernel)}, {recordings} recording{'s' * (recordings != 1)} of this function"]),
         ("time", [_times(it.times)]),
     ]
     return "\n".join(line for title, lines in sections if lines for line in _section(title, lines))
@@ -137,6 +137,9 @@ def _step(step: Step, labels: _Labels) -> str:
             f"{labels.of([view])}{_layout(view, aval)}" for view, aval in zip(step.operands, avals, strict=True)
         ]
         return f"{step.equation.primitive!r:7} {' '.join(operands)} -> {labels.of([step.target])}"
+    if isinstance(step, Blocks):
+        tasks = f"{-(-step.rows // step.task)} tasks over {step.rows} rows, {step.block} at a time"
+        return "\n".join([tasks, *[f"  | {_step(inner, labels)}" for inner in step.steps]])
     return _nest(step, labels)
 
 
@@ -199,6 +202,10 @@ def _captured(i: int, captured: Captured) -> str:
     source = captured.source
     kind = "tensor" if isinstance(source, Tensor) else "array"
     return f"capture{i}: {kind} {aval_of(source)}"
+
+
+def _kernel(kernel: Kernel) -> str:
+    return kernel.name if kernel.made else f"{kernel.name} from the disk"
 
 
 def _times(times: Times) -> str:

@@ -257,7 +257,9 @@ class Lowering:
         steps: list[Step] = []
         for i, group in enumerate(self.groups):
             steps += self.fills.get(i, ())
-            steps.append(group.step or Nest(group.shape, _needed(group)))
+            entries = _needed(group)
+            if group.step is not None or entries:
+                steps.append(group.step or Nest(group.shape, entries))
         return Program(self.graph, tuple(steps), guards, outputs)
 
     def output(self, i: int, x: Atom) -> Operand:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from .program import Buffer, Call, Compute, Entry, Fill, Gather, Nest, Program, Reduce, Scatter, Step, Store, View
+from .program import Buffer, Compute, Entry, Gather, Nest, Program, Reduce, Step, View, nests, views
 
 ALIGNMENT = 64
 # A program of more weight is compiled in pieces.
@@ -41,8 +40,8 @@ def plan(program: Program) -> Plan:
     offsets, total = _first_fit(sorted(lives.values(), key=lambda life: life[1]))
     if sum(map(weight, program.steps)) <= LONG:
         return Plan(offsets, total, None)
-    nests = [step for step in program.steps if isinstance(step, Nest)]
-    scalars = sum([_makes_scalar(nest, entry) for nest in nests for entry in nest.entries])
+    made = [(nest, entry) for step in program.steps for nest in nests(step) for entry in nest.entries]
+    scalars = sum([_makes_scalar(nest, entry) for nest, entry in made])
     return Plan(offsets, total + 8 * max(scalars, 1), total)
 
 
@@ -93,27 +92,3 @@ def _release(gaps: list[tuple[int, int]], start: int, end: int) -> None:
         i -= 1
         start = gaps.pop(i)[0]
     gaps.insert(i, (start, end))
-
-
-def views(step: Step) -> Iterator[View]:
-    """Every view that a step reads or writes."""
-    if isinstance(step, Fill):
-        yield step.target
-    elif isinstance(step, Call):
-        yield from step.operands
-        yield step.target
-    else:
-        yield from _nest_views(step)
-
-
-def _nest_views(nest: Nest) -> Iterator[View]:
-    for entry in nest.entries:
-        for operand in entry.operands:
-            if isinstance(operand.place, View):
-                yield operand.place
-        if isinstance(entry, Gather):
-            yield entry.source
-        if isinstance(entry, Store | Scatter):
-            yield entry.target
-        if isinstance(entry, Reduce) and entry.target is not None:
-            yield entry.target

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd.primitive import Shape
 
-from .graph import Atom, Equation, Graph, Literal
+from .graph import Atom, Equation, Graph, Literal, Var
 
 
 class Buffer(NamedTuple):
@@ -108,7 +109,31 @@ class Call(NamedTuple):
     target: View
 
 
-Step = Nest | Fill | Call
+class Partial(NamedTuple):
+    """What a reduction, or a product, over some of the rows gives, in `buffer` for one task after the other.
+
+    The results of the tasks, added up, lie in `target`; for `None` they are a scalar.
+    """
+
+    buffer: Buffer
+    target: Buffer | None
+    equation: Equation
+
+
+class Blocks(NamedTuple):
+    """Steps that are done block by block: the blocks of a task one after the other, the tasks by any thread.
+
+    The `rows` of all tasks together, those of a `task`, and those of a `block`.
+    """
+
+    steps: tuple[Nest | Call, ...]
+    rows: int
+    task: int
+    block: int
+    partials: tuple[Partial, ...]
+
+
+Step = Nest | Fill | Call | Blocks
 
 
 class Program(NamedTuple):
@@ -118,3 +143,65 @@ class Program(NamedTuple):
     steps: tuple[Step, ...]
     guards: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
+
+
+#: Where a view starts: the number of its buffer, and the offset of its first element.
+Origin = tuple[int, int]
+
+
+def origin(view: View) -> Origin:
+    """What the address of a view stands for."""
+    return view.buffer.number, view.offset
+
+
+def by_value(operand: Operand) -> bool:
+    """Whether the operand is one number, which the kernel's body reads for the nest."""
+    return isinstance(operand.place, Scalar) or (operand.place is not None and operand.atom.aval.size == 1)
+
+
+def touched(entry: Entry) -> Iterator[View]:
+    """The views that an entry reads or writes beside its operands."""
+    if isinstance(entry, Gather):
+        yield entry.source
+    if isinstance(entry, Store | Scatter) or (isinstance(entry, Reduce) and entry.target is not None):
+        yield entry.target  # type: ignore[misc]
+
+
+def atoms_by_value(nest: Nest) -> list[Atom]:
+    """The scalar variables that a nest reads, as often as it does."""
+    return [x.atom for entry in nest.entries for x in entry.operands if isinstance(x.atom, Var) and by_value(x)]
+
+
+def nests(step: Step) -> Iterator[Nest]:
+    """The nests that a step consists of."""
+    if isinstance(step, Nest):
+        yield step
+    elif isinstance(step, Blocks):
+        yield from [inner for inner in step.steps if isinstance(inner, Nest)]
+
+
+def views(step: Step) -> Iterator[View]:
+    """Every view that a step reads or writes."""
+    if isinstance(step, Nest):
+        for entry in step.entries:
+            yield from [x.place for x in entry.operands if isinstance(x.place, View)]
+            yield from touched(entry)
+    elif isinstance(step, Blocks):
+        for inner in step.steps:
+            yield from views(inner)
+        yield from [View(x, 0, ()) for partial in step.partials for x in partial[:2] if x is not None]
+    else:
+        yield from step.operands if isinstance(step, Call) else ()
+        yield step.target
+
+
+def written(step: Step) -> Iterator[View]:
+    """Every view that a step writes."""
+    if isinstance(step, Nest):
+        for entry in step.entries:
+            if not isinstance(entry, Gather):
+                yield from touched(entry)
+    elif isinstance(step, Blocks):
+        yield from views(step)
+    else:
+        yield step.target

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..graph import Atom, Literal, Var
-from ..program import Entry, Gather, Nest, Operand, Reduce, Scalar, Scatter, Store, View
-
-#: Where a view starts: the number of its buffer, and the offset of its first element.
-Origin = tuple[int, int]
+from ..graph import Literal, Var
+from ..program import Entry, Gather, Nest, Operand, Origin, Reduce, Scatter, Store, View, by_value, origin, touched
 
 
 class Interface(NamedTuple):
@@ -20,11 +16,6 @@ class Interface(NamedTuple):
     views: tuple[View, ...]
     scalars: tuple[Var, ...]
     results: tuple[Var, ...]
-
-
-def origin(view: View) -> Origin:
-    """What the address of a view stands for."""
-    return view.buffer.number, view.offset
 
 
 def interface(nest: Nest) -> Interface:
@@ -44,19 +35,6 @@ def interface(nest: Nest) -> Interface:
         if isinstance(entry, Reduce) and entry.target is None:
             results.append(entry.equation.out)
     return Interface(tuple(views.values()), tuple(scalars), tuple(results))
-
-
-def by_value(operand: Operand) -> bool:
-    """Whether the operand is one number, which the kernel's body reads for the nest."""
-    return isinstance(operand.place, Scalar) or (operand.place is not None and operand.atom.aval.size == 1)
-
-
-def touched(entry: Entry) -> Iterator[View]:
-    """The views that an entry reads or writes beside its operands."""
-    if isinstance(entry, Gather):
-        yield entry.source
-    if isinstance(entry, Store | Scatter) or (isinstance(entry, Reduce) and entry.target is not None):
-        yield entry.target  # type: ignore[misc]
 
 
 def structure(nest: Nest) -> tuple[Any, ...]:
@@ -94,8 +72,3 @@ def structure(nest: Nest) -> tuple[Any, ...]:
         return primitive, operands, views, avals, params, number(out), out.aval.dtype
 
     return nest.shape, tuple([described(entry) for entry in nest.entries])
-
-
-def atoms_by_value(nest: Nest) -> list[Atom]:
-    """The scalar variables that a nest reads, as often as it does."""
-    return [x.atom for entry in nest.entries for x in entry.operands if isinstance(x.atom, Var) and by_value(x)]

@@ -11,15 +11,38 @@ from .types import INDEX, index
 Body = Callable[[ir.Value, list[ir.Value]], list[ir.Value]]
 
 
-def loop(builder: ir.IRBuilder, n: int, carried: Sequence[ir.Value], body: Body) -> list[ir.Value]:
-    """Emits `for i in range(n): carried = body(i, carried)` for a constant `n`, and returns the last `carried`.
+def loop(builder: ir.IRBuilder, n: int | ir.Value, carried: Sequence[ir.Value], body: Body) -> list[ir.Value]:
+    """Emits `for i in range(n): carried = body(i, carried)`, and returns the last `carried`.
 
     The test stands at the end, as LLVM's vectoriser wants it; a loop of one iteration is its body.
     """
+    if isinstance(n, ir.Value):
+        return _guarded(builder, n, carried, body)
     if n == 0:
         return list(carried)
     if n == 1:
         return body(index(0), list(carried))
+    return _loop(builder, index(n), carried, body)
+
+
+def _guarded(builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body: Body) -> list[ir.Value]:
+    """A loop that may have no iteration."""
+    before = builder.block
+    start, end = builder.append_basic_block("some"), builder.append_basic_block("all")
+    builder.cbranch(builder.icmp_signed(">", n, index(0)), start, end)
+    builder.position_at_end(start)
+    results = _loop(builder, n, carried, body)
+    last = builder.block
+    builder.branch(end)
+    builder.position_at_end(end)
+    phis = [builder.phi(x.type) for x in carried]
+    for phi, x, result in zip(phis, carried, results, strict=True):
+        phi.add_incoming(x, before)
+        phi.add_incoming(result, last)
+    return list(phis)
+
+
+def _loop(builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body: Body) -> list[ir.Value]:
     before = builder.block
     start = builder.append_basic_block("loop")
     builder.branch(start)
@@ -36,7 +59,7 @@ def loop(builder: ir.IRBuilder, n: int, carried: Sequence[ir.Value], body: Body)
     for phi, x in zip(phis, results, strict=True):
         phi.add_incoming(x, last)
     end = builder.append_basic_block("end")
-    builder.cbranch(builder.icmp_unsigned("<", following, index(n)), start, end)
+    builder.cbranch(builder.icmp_unsigned("<", following, n), start, end)
     builder.position_at_end(end)
     return list(results)
 

@@ -16,25 +16,28 @@ from llvmlite import ir
 
 from autograd import ops
 
-from ..graph import Atom, Var
-from ..program import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View
+from ..graph import Atom, Equation, Var
+from ..program import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View, by_value, origin, touched
 from . import scalar
-from .interface import Interface, by_value, interface, origin, touched
+from .interface import Interface, interface
 from .loops import loop, offset
-from .types import POINTER, cast, constant, element, index, load, scalar_type, store
+from .types import INDEX, POINTER, cast, constant, element, index, load, scalar_type, store
 
 Address = Callable[[View], ir.Value]
-_IDENTITIES: dict[Any, Any] = {ops.sum: 0, ops.prod: 1}
+_IDENTITIES: dict[Any, Any] = {ops.sum: 0, ops.prod: 1, ops.matmul: 0}
 # A nest of few iterations is inlined, so that LLVM unrolls it in place.
 _INLINED = 64
 
 
-def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: bool) -> ir.Function:
-    """Adds the function of a nest to a module; its parameters are those of `interface`, and the status."""
+def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: bool, rows: bool = False) -> ir.Function:
+    """Adds the function of a nest to a module; its parameters are those of `interface`, and the status.
+
+    With `rows` it takes their number, and adds what it reduces over them to what is there.
+    """
     needed = interface(nest)
     types = [POINTER] * len(needed.views)
     types += [scalar_type(x.aval.dtype) for x in needed.scalars]
-    types += [POINTER] * (len(needed.results) + status)
+    types += [POINTER] * (len(needed.results) + status) + [INDEX] * rows
     made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
     made.linkage = "internal"
     made.attributes.add("alwaysinline" if inline and prod(nest.shape) <= _INLINED else "noinline")
@@ -42,7 +45,8 @@ def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: boo
         if isinstance(argument.type, ir.PointerType):
             argument.add_attribute("noalias")
     builder = ir.IRBuilder(made.append_basic_block("entry"))
-    _Emitter(builder, nest, needed, made.args, status).emit()
+    arguments = made.args[:-1] if rows else made.args
+    _Emitter(builder, nest, needed, arguments, status, made.args[-1] if rows else None).emit()
     builder.ret_void()
     return made
 
@@ -74,8 +78,10 @@ def scalars(
 class _Emitter:
     """The body of one nest: `values` holds what is computed at the current element."""
 
-    def __init__(self, builder: Any, nest: Nest, needed: Interface, arguments: Any, status: bool) -> None:
-        self.builder, self.nest = builder, nest
+    def __init__(
+        self, builder: Any, nest: Nest, needed: Interface, arguments: Any, status: bool, rows: ir.Value | None = None
+    ) -> None:
+        self.builder, self.nest, self.rows = builder, nest, rows
         n, m = len(needed.views), len(needed.scalars)
         self.addresses = dict(zip(map(origin, needed.views), arguments[:n], strict=True))
         self.scalars: dict[Atom, ir.Value] = dict(zip(needed.scalars, arguments[n : n + m], strict=True))
@@ -86,7 +92,9 @@ class _Emitter:
         self.position: list[ir.Value] = []
         self.reductions = [x for x in nest.entries if isinstance(x, Reduce)]
         self.axes = merged_axes(nest)
-        self.lengths = [prod([nest.shape[i] for i in axes]) for axes in self.axes]
+        self.lengths: list[Any] = [prod([nest.shape[i] for i in axes]) for axes in self.axes]
+        if rows is not None:
+            self.lengths[0] = builder.mul(rows, index(self.lengths[0] // nest.shape[0]))
         # For each reduction, how many of the innermost loops it runs over in a register.
         self.depths = [self.register_depth(x) for x in self.reductions]
 
@@ -106,7 +114,7 @@ class _Emitter:
 
     def emit(self) -> None:
         for reduction, depth in zip(self.reductions, self.depths, strict=True):
-            if self.in_memory(reduction, depth):
+            if self.in_memory(reduction, depth) and self.rows is None:
                 self.prefill(reduction)
         self.nested(0, [None] * len(self.reductions))
 
@@ -122,7 +130,7 @@ class _Emitter:
         if d == len(self.axes):
             return self.element(accumulators)
         started = [
-            identity(self.builder, self.reductions[r]) if len(self.axes) - self.depths[r] == d else x
+            identity(self.reductions[r].equation) if len(self.axes) - self.depths[r] == d else x
             for r, x in enumerate(accumulators)
         ]
         alive = [r for r, x in enumerate(started) if x is not None]
@@ -147,14 +155,13 @@ class _Emitter:
 
     def finish(self, reduction: Reduce, depth: int, x: ir.Value) -> None:
         dtype = reduction.equation.out.aval.dtype
-        if accumulator_dtype(reduction) != dtype:
-            x = cast(self.builder, x, accumulator_dtype(reduction), dtype)
+        x = cast(self.builder, x, accumulator_dtype(reduction.equation), dtype)
         if reduction.target is None:
             store(self.builder, x, self.results[reduction.equation.out], dtype)
             return
         pointer = self.pointer(reduction.target, len(self.axes) - depth)
         if self.in_memory(reduction, depth):
-            x = combined(self.builder, reduction, load(self.builder, pointer, dtype), x, dtype)
+            x = combined(self.builder, reduction.equation, load(self.builder, pointer, dtype), x, dtype)
         store(self.builder, x, pointer, dtype)
 
     def element(self, accumulators: list[Any]) -> list[Any]:
@@ -191,12 +198,12 @@ class _Emitter:
         x = self.value(entry.operands[0])
         source, out = entry.operands[0].atom.aval.dtype, entry.equation.out.aval.dtype
         if depth:
-            dtype = accumulator_dtype(entry)
-            return combined(self.builder, entry, accumulator, cast(self.builder, x, source, dtype), dtype)
+            dtype = accumulator_dtype(entry.equation)
+            return combined(self.builder, entry.equation, accumulator, cast(self.builder, x, source, dtype), dtype)
         pointer = self.pointer(entry.target, len(self.axes))
         after = cast(self.builder, x, source, out)
         if self.in_memory(entry, depth):
-            after = combined(self.builder, entry, load(self.builder, pointer, out), after, out)
+            after = combined(self.builder, entry.equation, load(self.builder, pointer, out), after, out)
         store(self.builder, after, pointer, out)
         return None
 
@@ -274,15 +281,7 @@ class _Emitter:
         """Sets the target of a reduction through memory to the identity."""
         target = reduction.target
         assert target is not None
-        dtype = target.buffer.dtype
-        x = cast(self.builder, identity(self.builder, reduction), accumulator_dtype(reduction), dtype)
-        base = self.addresses[origin(target)]
-
-        def body(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-            store(self.builder, x, element(self.builder, base, i, dtype), dtype)
-            return []
-
-        loop(self.builder, target.buffer.size, [], body)
+        prefill(self.builder, reduction.equation, self.addresses[origin(target)], target.buffer.size)
 
 
 OUT_OF_RANGE = 2**62
@@ -312,17 +311,29 @@ def merged_axes(nest: Nest) -> list[tuple[int, ...]]:
     return groups
 
 
-def accumulator_dtype(reduction: Reduce) -> Any:
+def prefill(builder: ir.IRBuilder, reduction: Equation, base: ir.Value, size: int) -> None:
+    """Sets so many elements to what a reduction starts from."""
+    dtype = reduction.out.aval.dtype
+    x = cast(builder, identity(reduction), accumulator_dtype(reduction), dtype)
+
+    def body(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+        store(builder, x, element(builder, base, i, dtype), dtype)
+        return []
+
+    loop(builder, size, [], body)
+
+
+def accumulator_dtype(reduction: Equation) -> Any:
     """Sums of float32 run in float64, or their rounding errors would grow with the length."""
-    dtype = reduction.equation.out.aval.dtype
-    if reduction.equation.primitive is ops.sum and dtype.name == "float32":
+    dtype = reduction.out.aval.dtype
+    if reduction.primitive is ops.sum and dtype.name == "float32":
         return np.dtype(np.float64)
     return dtype
 
 
-def identity(builder: ir.IRBuilder, reduction: Reduce) -> ir.Value:
-    """What a reduction starts from."""
-    primitive, dtype = reduction.equation.primitive, accumulator_dtype(reduction)
+def identity(reduction: Equation) -> ir.Value:
+    """What a reduction, or a matrix product, starts from."""
+    primitive, dtype = reduction.primitive, accumulator_dtype(reduction)
     if primitive in _IDENTITIES:
         return constant(_IDENTITIES[primitive], dtype)
     largest = primitive is ops.min
@@ -333,15 +344,15 @@ def identity(builder: ir.IRBuilder, reduction: Reduce) -> ir.Value:
     return constant(np.iinfo(dtype).max if largest else np.iinfo(dtype).min, dtype)
 
 
-def combined(builder: ir.IRBuilder, reduction: Reduce, x: ir.Value, y: ir.Value, dtype: Any) -> ir.Value:
+def combined(builder: ir.IRBuilder, reduction: Equation, x: ir.Value, y: ir.Value, dtype: Any) -> ir.Value:
     """Two partial results as one."""
-    primitive = reduction.equation.primitive
+    primitive = reduction.primitive
     if primitive is ops.max:
         return scalar.maximum(builder, dtype, x, y)
     if primitive is ops.min:
         return scalar.minimum(builder, dtype, x, y)
     if dtype.kind != "f":
-        return scalar.add(builder, dtype, x, y) if primitive is ops.sum else scalar.mul(builder, dtype, x, y)
+        return scalar.mul(builder, dtype, x, y) if primitive is ops.prod else scalar.add(builder, dtype, x, y)
     # Partial results in the lanes of a vector: the only reordering of a sum that is allowed.
-    make = builder.fadd if primitive is ops.sum else builder.fmul
+    make = builder.fmul if primitive is ops.prod else builder.fadd
     return make(x, y, flags=("reassoc", "nsz", "contract"))

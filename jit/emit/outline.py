@@ -1,80 +1,111 @@
-"""Long programs in pieces: each piece a function of its own, scalars between them in memory.
+"""Where a long program is cut into pieces, each a function of its own.
 
-LLVM takes more than linear time for one huge function, so that the body of a long program is cut. What one piece
-computes and another needs lies in a slot of the state, eight bytes each, at the end of the workspace.
-
-    define internal void @piece(ptr noalias %work, ptr noalias %status, ptr noalias %input) { ... }
+LLVM takes more than linear time for one huge function. The cuts follow what the steps are, not how many came before,
+so that the iterations of an unrolled loop are cut alike, and their pieces can share one function.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
 
-from llvmlite import ir
-
-from ..graph import Atom
+from ..graph import Atom, Var
 from ..plan import weight
-from ..program import Nest, Program, Step
-from .interface import atoms_by_value
-from .types import index, load, store
+from ..program import Blocks, Fill, Nest, Program, Reduce, Scatter, Step, Store, atoms_by_value, nests
 
-# A piece ends with the step that reaches this weight.
-PIECE = 300
-
-
-class Registers(dict[Atom, ir.Value]):
-    """The scalars known in one function; those that lie in the state are loaded at their first use."""
-
-    def __init__(self, builder: ir.IRBuilder, state: ir.Value | None, slots: dict[Atom, int]) -> None:
-        super().__init__()
-        self.builder, self.state, self.slots = builder, state, slots
-
-    def __missing__(self, atom: Atom) -> ir.Value:
-        dtype = atom.aval.dtype
-        self[atom] = load(self.builder, self.slot(atom), dtype)
-        return self[atom]
-
-    def has(self, atom: Atom) -> bool:
-        """Whether the scalar is computed, wherever it lies."""
-        return atom in self or atom in self.slots
-
-    def slot(self, atom: Atom) -> ir.Value:
-        """The address of a scalar's slot, its own from now on."""
-        number = self.slots.setdefault(atom, len(self.slots))
-        place = self.builder.gep(self.state, [index(8 * number)], inbounds=True, source_etype=ir.IntType(8))
-        return place
-
-    def spill(self, atom: Atom) -> None:
-        """Puts a scalar that a register holds into its slot."""
-        store(self.builder, self[atom], self.slot(atom), atom.aval.dtype)
+# A piece ends between these weights.
+SMALLEST, LARGEST = 150, 450
+_WORD = 2**64 - 1
 
 
 def pieces(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """The steps in stretches that are functions of a good size."""
-    stretch: list[Step] = []
-    total = 0
-    for step in steps:
-        stretch.append(step)
-        total += weight(step)
-        if total >= PIECE:
-            yield stretch
-            stretch, total = [], 0
-    if stretch:
-        yield stretch
+    """The steps in stretches that are functions of a good size; a nest of shape () can be cut between its entries."""
+    parts = [part for step in steps for part in _parts(step)]
+    begin = 0
+    for end in _cuts([weight(part) for part in parts], _marks(parts)):
+        yield list(_joined(parts[begin:end]))
+        begin = end
 
 
-def reads(steps: Sequence[Step]) -> Counter[Atom]:
-    """How often each scalar is read in these steps."""
-    found: Counter[Atom] = Counter()
-    for step in steps:
-        if isinstance(step, Nest):
-            found.update(atoms_by_value(step))
+def _parts(step: Step) -> list[Step]:
+    return [Nest((), (entry,)) for entry in step.entries] if _is_scalar(step) else [step]  # type: ignore[union-attr]
+
+
+def _is_scalar(step: Step) -> bool:
+    return type(step) is Nest and step.shape == ()
+
+
+def _joined(parts: list[Step]) -> Iterator[Step]:
+    for scalar, stretch in groupby(parts, _is_scalar):
+        if scalar:
+            yield Nest((), tuple([part.entries[0] for part in stretch]))  # type: ignore[union-attr]
+        else:
+            yield from stretch
+
+
+def _cuts(weights: list[int], marks: list[int]) -> Iterator[int]:
+    """Where the pieces end: of the places at a good distance the one with the lowest mark."""
+    begin, count = 0, len(weights)
+    while begin < count:
+        total, lowest, end = 0, _WORD, begin
+        while end < count and total < LARGEST:
+            total += weights[end]
+            end += 1
+            if total >= SMALLEST and marks[end - 1] < lowest:
+                lowest, begin = marks[end - 1], end
+        begin = begin if total >= LARGEST else count
+        yield begin
+
+
+def _marks(parts: list[Step]) -> list[int]:
+    """For each part a number that the sixteen parts up to it give."""
+    kinds: dict[Any, int] = {}
+    mark, found = 0, []
+    for part in parts:
+        kind = kinds.setdefault(_kind(part), len(kinds) + 1)
+        mark = ((mark << 4) ^ (kind * 0x9E3779B97F4A7C15)) & _WORD
+        found.append((mark * 0xD6E8FEB86659FD93) & _WORD)
     return found
 
 
-def uses(program: Program) -> Counter[Atom]:
-    """How often each scalar is read, anywhere in the program."""
-    found = reads(program.steps)
-    found.update([x.atom for x in (*program.guards, *program.outputs)])
+def _kind(part: Step) -> Any:
+    if isinstance(part, Nest):
+        if part.shape != ():
+            return part.shape, len(part.entries)
+        (entry,) = part.entries
+        return "store" if isinstance(entry, Store | Scatter) else (entry.equation.primitive, entry.equation.params)
+    if isinstance(part, Blocks):
+        return part.rows, len(part.steps)
+    return "fill" if isinstance(part, Fill) else (part.equation.primitive, part.equation.out.aval)
+
+
+def makes(steps: Sequence[Step]) -> Iterator[Var]:
+    """The scalars that these steps make, in their order."""
+    for step in steps:
+        if isinstance(step, Nest):
+            for entry in step.entries:
+                if isinstance(entry, Reduce):
+                    if entry.target is None:
+                        yield entry.equation.out
+                elif step.shape == () and not isinstance(entry, Store | Scatter):
+                    yield entry.equation.out
+        elif isinstance(step, Blocks):
+            yield from [x.equation.out for x in step.partials if x.target is None]
+
+
+def last_reads(program: Program, cut: Sequence[Sequence[Step]]) -> dict[Atom, int]:
+    """The piece that reads each scalar last; what the program returns is read after all of them."""
+    found: dict[Atom, int] = {}
+    for i, steps in enumerate(cut):
+        for step in steps:
+            for nest in nests(step):
+                # What the body itself makes and reads can be in different pieces.
+                read = (
+                    [x.atom for entry in nest.entries for x in entry.operands]
+                    if nest.shape == ()
+                    else (atoms_by_value(nest))
+                )
+                found.update([(x, i) for x in read if type(x) is Var])
+    found.update([(x.atom, len(cut)) for x in (*program.guards, *program.outputs) if type(x.atom) is Var])
     return found

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 from llvmlite import ir
 
 from ..matrix import Product, Strides
 from .loops import loop, offset
-from .types import CONTRACT, POINTER, element, index, scalar_type, store
+from .types import CONTRACT, INDEX, POINTER, element, index, scalar_type
 
 # Vectors of 32 bytes; a wider or narrower machine makes its own of them.
 _BYTES = 32
@@ -27,55 +28,92 @@ _ROWS, _VECTORS, _ALONE = 4, 2, 8
 _LONGEST = 128
 
 Factors = tuple[ir.Value, ir.Value]
+Length = Any
 
 
-def tiles(builder: ir.IRBuilder, it: Product, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
-    """Emits a call of the product's function, one for all products of that form."""
+def tiles(
+    builder: ir.IRBuilder,
+    it: Product,
+    x: ir.Value,
+    y: ir.Value,
+    out: ir.Value,
+    part: tuple[str, ir.Value] | None = None,
+) -> None:
+    """Emits a call of the product's function, one for all products of that form.
+
+    **Arguments:** `part`, where only a part of the product is to be computed: the dimension that is divided, `"m"` or
+    `"k"`, and how much of it; a part of the terms is added to what is there.
+    """
+    axis = "" if part is None else part[0]
     if it.transposed.is_outer and not it.is_outer:
         it, x, y = it.transposed, y, x
-    name = "_".join(["jit_product", *map(str, (*it[:3], *it.x, *it.y, *it.out)), it.dtype.name]).replace("-", "m")
+        axis = "n" if axis == "m" else axis
+    if axis:
+        sizes = [0 if name == axis else n for name, n in zip("mnk", it, strict=False)]
+        it = Product(*sizes, *it[3:])
+    name = "_".join(["jit_product", axis, *map(str, (*it[:3], *it.x, *it.y, *it.out)), it.dtype.name]).replace("-", "m")
     function = builder.module.globals.get(name)
     if function is None:
-        function = _function(builder.module, name, it)
-    builder.call(function, [x, y, out])
+        function = _function(builder.module, name, it, axis)
+    builder.call(function, [x, y, out, *([] if part is None else [part[1]])])
 
 
-def _function(module: ir.Module, name: str, it: Product) -> ir.Function:
-    made = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER] * 3), name)
+def _function(module: ir.Module, name: str, it: Product, axis: str) -> ir.Function:
+    types = [POINTER] * 3 + [INDEX] * bool(axis)
+    made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
     made.linkage = "internal"
     made.attributes.add("noinline")
     made.args[2].add_attribute("noalias")
     builder = ir.IRBuilder(made.append_basic_block("entry"))
-    tile = _Tile(builder, it, *made.args)
+    x, y, out, *given = made.args
+    lengths = {"m": it.m, "n": it.n, "k": it.k} | ({axis: given[0]} if axis else {})
+    tile = _Tile(builder, it, x, y, out, lengths["k"], axis == "k")
     emit = tile.outer if it.is_outer else tile.inner
-    height = _ROWS if it.m >= _ROWS else 1
+    height = _ROWS if it.m >= _ROWS or axis == "m" else 1
     width = _VECTORS if height > 1 else _ALONE if it.is_outer else 1
     width *= tile.lanes if it.is_outer else 1
 
     def rows(row: ir.Value, height: int) -> None:
-        _over(builder, it.n, width, lambda column, width: emit(row, height, column, width))
+        _over(builder, lengths["n"], width, lambda column, width: emit(row, height, column, width))
 
-    _over(builder, it.m, height, rows)
+    _over(builder, lengths["m"], height, rows)
     builder.ret_void()
     return made
 
 
-def _over(builder: ir.IRBuilder, n: int, size: int, emit: Callable[[ir.Value, int], None]) -> None:
-    """Loops over stretches of that size; what is left is a smaller one."""
+def _over(builder: ir.IRBuilder, n: Length, size: int, emit: Callable[[ir.Value, int], None]) -> None:
+    """Loops over stretches of that size; what is left is a smaller one, or several of a single element."""
 
     def body(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
         emit(builder.mul(i, index(size)), size)
         return []
 
-    count, rest = divmod(n, size)
-    loop(builder, count, [], body)
-    if rest:
-        emit(index(count * size), rest)
+    if isinstance(n, int):
+        count, rest = divmod(n, size)
+        loop(builder, count, [], body)
+        if rest:
+            emit(index(count * size), rest)
+        return
+    whole = builder.udiv(n, index(size))
+    done = builder.mul(whole, index(size))
+    loop(builder, whole, [], body)
+
+    def single(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+        emit(builder.add(done, i), 1)
+        return []
+
+    if size > 1:
+        loop(builder, builder.sub(n, done), [], single)
 
 
 class _Tile:
-    def __init__(self, builder: ir.IRBuilder, it: Product, x: ir.Value, y: ir.Value, out: ir.Value) -> None:
+    """The tiles of a product with sums over `k` terms, which are added to what is there, or replace it."""
+
+    def __init__(
+        self, builder: ir.IRBuilder, it: Product, x: ir.Value, y: ir.Value, out: ir.Value, k: Length, adds: bool
+    ) -> None:
         self.builder, self.it, self.x, self.y, self.out = builder, it, x, y, out
+        self.k, self.adds = k, adds
         self.kind = scalar_type(it.dtype)
         self.lanes = _BYTES // it.dtype.itemsize
 
@@ -104,19 +142,19 @@ class _Tile:
             xs = [b.load(self.at(self.x, it.x, self.plus(row, r), k), typ=self.kind) for r in range(height)]
             return [(self.splat(x, n), y) for x in xs for y, (_, n) in zip(ys, parts, strict=True)]
 
-        totals = self.summed(0, it.k, 1, [self.zeros(n) for *_, n in places], factors)
+        totals = self.summed(index(0), self.k, 1, [self.zeros(n) for *_, n in places], factors)
         for (i, j, _), total in zip(places, totals, strict=True):
-            b.store(total, self.at(self.out, it.out, i, j), align=it.dtype.itemsize)
+            pointer = self.at(self.out, it.out, i, j)
+            if self.adds:
+                total = b.fadd(b.load(pointer, align=it.dtype.itemsize, typ=total.type), total)
+            b.store(total, pointer, align=it.dtype.itemsize)
 
     def inner(self, row: ir.Value, height: int, column: ir.Value, width: int) -> None:
         """A tile as the products of rows of `x` and columns of `y`."""
-        it, lanes = self.it, self.lanes
+        it = self.it
         rows, columns = [self.plus(row, r) for r in range(height)], [self.plus(column, c) for c in range(width)]
         totals = [ir.Constant(self.kind, 0.0)] * (height * width)
-        whole = it.k - it.k % lanes
-        for start, count, size in ((0, whole // lanes, lanes), (whole, int(whole < it.k), it.k - whole)):
-            if not count:
-                continue
+        for start, count, size in self.stretches():
 
             def factors(k: ir.Value, size: int = size) -> list[Factors]:
                 xs = [self.vector(self.at(self.x, it.x, i, k), size) for i in rows]
@@ -126,15 +164,34 @@ class _Tile:
             sums = self.summed(start, count, size, [self.zeros(size)] * len(totals), factors)
             totals = [self.across(x, total) for x, total in zip(sums, totals, strict=True)]
         for (i, j), total in zip(product(rows, columns), totals, strict=True):
-            store(self.builder, total, self.at(self.out, it.out, i, j), it.dtype)
+            pointer = self.at(self.out, it.out, i, j)
+            if self.adds:
+                total = self.builder.fadd(self.builder.load(pointer, typ=self.kind), total)
+            self.builder.store(total, pointer)
+
+    def stretches(self) -> list[tuple[ir.Value, Length, int]]:
+        """Where vectors of terms begin, how many there are, and their length; and then those that are left."""
+        b, k, lanes = self.builder, self.k, self.lanes
+        if not isinstance(k, int):
+            count = b.udiv(k, index(lanes))
+            start = b.mul(count, index(lanes))
+            return [(index(0), count, lanes), (start, b.sub(k, start), 1)]
+        count, rest = divmod(k, lanes)
+        found = [(index(0), count, lanes), (index(count * lanes), 1, rest)]
+        return [(start, n, size) for start, n, size in found if n and size]
 
     def summed(
-        self, start: int, count: int, step: int, zeros: list[ir.Value], factors: Callable[[ir.Value], list[Factors]]
+        self,
+        start: ir.Value,
+        count: Length,
+        step: int,
+        zeros: list[ir.Value],
+        factors: Callable[[ir.Value], list[Factors]],
     ) -> list[ir.Value]:
         """The sums of products at k = start, start + step, ...; long ones in parts, for the sake of rounding errors."""
         b = self.builder
 
-        def part(first: ir.Value, count: int) -> list[ir.Value]:
+        def part(first: ir.Value, count: Length) -> list[ir.Value]:
             def body(i: ir.Value, totals: list[ir.Value]) -> list[ir.Value]:
                 pairs = factors(b.add(b.mul(i, index(step)), first))
                 return [
@@ -145,17 +202,17 @@ class _Tile:
             return loop(b, count, zeros, body)
 
         def body(i: ir.Value, totals: list[ir.Value]) -> list[ir.Value]:
-            sums = part(b.add(b.mul(i, index(_LONGEST * step)), index(start)), _LONGEST)
+            sums = part(b.add(b.mul(i, index(_LONGEST * step)), start), _LONGEST)
             return [b.fadd(x, y) for x, y in zip(totals, sums, strict=True)]
 
-        parts, rest = divmod(count, _LONGEST)
-        if not parts:
-            return part(index(start), rest)
+        if isinstance(count, int) and count <= _LONGEST:
+            return part(start, count)
+        parts = count // _LONGEST if isinstance(count, int) else b.udiv(count, index(_LONGEST))
+        done = index(parts * _LONGEST) if isinstance(parts, int) else b.mul(parts, index(_LONGEST))
         totals = loop(b, parts, zeros, body)
-        if rest:
-            sums = part(index(start + parts * _LONGEST * step), rest)
-            totals = [b.fadd(x, y) for x, y in zip(totals, sums, strict=True)]
-        return totals
+        rest = count % _LONGEST if isinstance(count, int) else b.sub(count, done)
+        sums = part(b.add(b.mul(done, index(step)), start), rest)
+        return [b.fadd(x, y) for x, y in zip(totals, sums, strict=True)]
 
     def splat(self, x: ir.Value, size: int) -> ir.Value:
         """A vector of the same number."""

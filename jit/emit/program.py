@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from llvmlite import ir
 
-from ..graph import Atom, Literal, Var
-from ..plan import Plan, views
-from ..program import Buffer, Call, Fill, Gather, Nest, Operand, Program, Scatter, Step, View
+from ..graph import Atom, Literal
+from ..plan import Plan
+from ..program import (
+    Blocks,
+    Buffer,
+    Call,
+    Fill,
+    Gather,
+    Nest,
+    Operand,
+    Program,
+    Scatter,
+    Step,
+    View,
+    atoms_by_value,
+    nests,
+    views,
+)
 from .blas import alloca
+from .blocks import add_up, share
 from .calls import CALLS
-from .interface import by_value, interface, structure
+from .interface import interface, structure
 from .loops import loop
 from .nest import function, scalars
-from .outline import Registers, pieces, reads, uses
-from .types import INDEX, POINTER, constant, element, index, load, memory_type, store
+from .outline import last_reads, makes, pieces
+from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
+from .wiring import Layout, Location, Wiring, wiring
 
 # In a program of more nests than this none is inlined, or its body would grow without bound.
 MOST_INLINED = 16
@@ -31,9 +48,10 @@ class Memory(NamedTuple):
     outputs: Mapping[int, ir.Value]
     work: ir.Value | None
 
-    def of(self, kind: str) -> Mapping[int, ir.Value]:
-        """The addresses of the buffers of that kind."""
-        return {"input": self.inputs, "capture": self.captures, "output": self.outputs}[kind]
+    def all(self) -> dict[tuple[str, int], ir.Value]:
+        """The addresses by the kind and position of the buffers; there is one workspace."""
+        kinds = {"input": self.inputs, "capture": self.captures, "output": self.outputs, "work": {0: self.work}}
+        return {(kind, i): address for kind, known in kinds.items() for i, address in known.items()}
 
 
 def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory: Memory) -> tuple[Any, list[Any]]:
@@ -43,17 +61,34 @@ def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory:
     `OUT_OF_RANGE`), and the outputs of shape () as values.
     """
     few = sum(isinstance(step, Nest) and step.shape != () for step in program.steps) <= MOST_INLINED
-    body = _Body(builder, plan, memory, _Functions(builder.module, name, few), {})
+    layout = Layout(plan)
+    memories = memory.all()
+
+    def address(location: Location) -> ir.Value:
+        return moved(builder, memories[location.memory], location.offset)
+
+    body = _Body(builder, layout, address, _Functions(builder.module, name, few))
     if plan.state is None:
-        for step in program.steps:
-            body.step(step)
+        body.steps(program.steps)
     else:
-        everywhere = uses(program)
-        for steps in pieces(program.steps):
-            body.piece(steps, everywhere)
+        body.pieces(program, memories)
     status = body.checked([body.scalar(guard) for guard in program.guards])
     returned = zip(program.graph.outputs, program.outputs, strict=True)
     return status, [body.scalar(operand) for x, operand in returned if x.aval.shape == ()]
+
+
+def moved(builder: ir.IRBuilder, address: ir.Value, distance: int) -> ir.Value:
+    """The address so many bytes further."""
+    if not distance:
+        return address
+    return builder.gep(address, [index(distance)], inbounds=True, source_etype=ir.IntType(8))
+
+
+def _given(b: ir.IRBuilder, memories: ir.Value, table: ir.Value, entry: int) -> ir.Value:
+    """The address that an entry of the table stands for: the place of a buffer among all, and an offset."""
+    place, offset = (b.load(moved(b, table, entry + i), typ=INDEX) for i in (0, 8))
+    base = b.load(b.gep(memories, [place], inbounds=True, source_etype=ir.IntType(8)), typ=POINTER)
+    return b.gep(base, [offset], inbounds=True, source_etype=ir.IntType(8))
 
 
 class _Functions:
@@ -69,66 +104,129 @@ class _Functions:
         self.count += 1
         return f"{self.name}_{self.count}"
 
-    def of(self, nest: Nest, status: bool) -> ir.Function:
-        """The function of a nest."""
-        key = (structure(nest), status)
+    def of(self, nest: Nest, status: bool, rows: bool = False) -> ir.Function:
+        """The function of a nest, with `rows` for any number of them."""
+        key = (structure(nest), status, rows)
         if key not in self.made:
-            self.made[key] = function(self.module, self.next_name(), nest, status, self.inline)
+            self.made[key] = function(self.module, self.next_name(), nest, status, self.inline and not rows, rows)
         return self.made[key]
 
-    def piece(self, count: int) -> ir.Function:
-        """A new function of so many addresses, no two of which lead to the same memory."""
-        made = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [POINTER] * count), self.next_name())
+    def task(self) -> ir.Function:
+        """A new function for a task: what it is given, and its number."""
+        types = ir.FunctionType(ir.VoidType(), [POINTER, INDEX])
+        made = ir.Function(self.module, types, self.next_name())
+        made.linkage = "internal"
+        return made
+
+    def piece(self) -> ir.Function:
+        """A new function that is given the status, the addresses of all buffers, and its part of the table."""
+        made = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [POINTER] * 3), self.next_name())
         made.linkage = "internal"
         made.attributes.add("noinline")
         for argument in made.args:
             argument.add_attribute("noalias")
         return made
 
+    def table(self, numbers: list[int]) -> ir.GlobalVariable:
+        """A constant array of integers."""
+        # As bytes: one constant for each number would take much longer to write and to read.
+        content = bytearray(np.array(numbers, np.int64).tobytes())
+        kind = ir.ArrayType(ir.IntType(8), len(content))
+        made = ir.GlobalVariable(self.module, kind, self.next_name())
+        made.linkage, made.global_constant, made.align = "internal", True, 8
+        made.initializer = ir.Constant(kind, content)
+        return made
+
+
+class Registers(dict[Atom, ir.Value]):
+    """The scalars known in one function; those that lie in memory are loaded at their first use."""
+
+    def __init__(self, builder: ir.IRBuilder, address: Callable[[Location], ir.Value], layout: Layout) -> None:
+        super().__init__()
+        self.builder, self.address, self.layout = builder, address, layout
+        self.places: dict[Atom, View] = {}
+
+    def __missing__(self, atom: Atom) -> ir.Value:
+        slot = self.layout.slots.get(atom)
+        location = self.layout.view(self.places[atom]) if slot is None else slot
+        self[atom] = load(self.builder, self.address(location), atom.aval.dtype)
+        return self[atom]
+
+    def spill(self, atom: Atom) -> None:
+        """Puts a new scalar where other pieces find it, if they read it."""
+        slot = self.layout.slots.get(atom)
+        if slot is not None:
+            store(self.builder, self[atom], self.address(slot), atom.aval.dtype)
+
 
 class _Body:
-    """The steps of a function in the making; `kept` says which scalars are read outside of it too."""
+    """The steps of a function in the making; `address` gives that of a location."""
 
     def __init__(
-        self, builder: ir.IRBuilder, plan: Plan, memory: Memory, functions: _Functions, slots: dict[Atom, int],
-        status: ir.Value | None = None, kept: Callable[[Var], bool] = lambda x: False,
-    ) -> None:  # fmt: skip
-        self.builder, self.plan, self.memory, self.functions = builder, plan, memory, functions
-        self.values = Registers(builder, None if plan.state is None else self.at(plan.state), slots)
-        self.status, self.kept = status, kept
+        self,
+        builder: ir.IRBuilder,
+        layout: Layout,
+        address: Callable[[Location], ir.Value],
+        functions: _Functions,
+        status: ir.Value | None = None,
+    ) -> None:
+        self.builder, self.layout, self.located, self.functions = builder, layout, address, functions
+        self.values = Registers(builder, address, layout)
+        self.status = status
 
-    def piece(self, steps: Sequence[Step], everywhere: Counter[Atom]) -> None:
-        """Emits steps as a function, and the call of it; `everywhere` counts the reads in the whole program."""
-        buffers = {(x.buffer.kind, x.buffer.position) for step in steps for x in views(step)}
-        given = sorted([x for x in buffers if x[0] != "work"])
-        addresses = [self.memory.work, self.noted(), *[self.memory.of(kind)[i] for kind, i in given]]
-        made = self.functions.piece(len(addresses))
-        work, status, *rest = made.args
-        known: dict[str, dict[int, ir.Value]] = {"input": {}, "capture": {}, "output": {}}
-        for (kind, i), address in zip(given, rest, strict=True):
-            known[kind][i] = address
-        builder = ir.IRBuilder(made.append_basic_block("entry"))
-        here = reads(steps)
-        memory = Memory(known["input"], known["capture"], known["output"], work)
-        inner = _Body(
-            builder, self.plan, memory, self.functions, self.values.slots, status, lambda x: everywhere[x] > here[x]
-        )
+    def pieces(self, program: Program, memories: dict[tuple[str, int], ir.Value]) -> None:
+        """Emits a long program: its pieces as functions, and the calls of them."""
+        b = self.builder
+        cut = list(pieces(program.steps))
+        last = last_reads(program, cut)
+        numbers = {memory: i for i, memory in enumerate(memories)}
+        table: list[int] = []
+        calls = []
+        for i, steps in enumerate(cut):
+            for x in makes(steps):
+                if last.get(x, i) > i:
+                    self.layout.keep(x, i)
+            wired = wiring(self.layout, steps)
+            calls.append((self.piece(wired, steps), 8 * len(table)))
+            table += [x for memory, _, offset in wired.given.values() for x in (8 * numbers[memory], offset)]
+        known = opaque(b, alloca(b, ir.ArrayType(POINTER, len(memories))))
+        for i, address in enumerate(memories.values()):
+            b.store(address, moved(b, known, 8 * i))
+        lies = opaque(b, self.functions.table(table))
+        for piece, offset in calls:
+            b.call(piece, [self.noted(), known, moved(b, lies, offset)])
+
+    def piece(self, wired: Wiring, steps: Sequence[Step]) -> ir.Function:
+        """The function of a piece."""
+        made = self.functions.made.get(wired.key)
+        if made is None:
+            made = self.functions.made[wired.key] = self.functions.piece()
+            b = ir.IRBuilder(made.append_basic_block("entry"))
+            status, memories, table = made.args
+            given = [_given(b, memories, table, 16 * i) for i in range(len(wired.given))]
+
+            def address(location: Location) -> ir.Value:
+                i, distance = wired.relative(location)
+                return moved(b, given[i], distance)
+
+            _Body(b, self.layout, address, self.functions, status).steps(steps)
+            b.ret_void()
+        return made
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        """Emits steps one after the other."""
         for step in steps:
-            inner.step(step)
-        builder.ret_void()
-        self.builder.call(made, addresses)
-
-    def step(self, step: Step) -> None:
-        """Emits one step."""
-        if isinstance(step, Fill):
-            self.fill(step)
-        elif isinstance(step, Call):
-            CALLS[step.equation.primitive](self.builder, step, self.base)
-        elif step.shape == ():
-            self.read(step)
-            scalars(self.builder, step, self.values, self.address, self.status_of(step), self.keep)
-        elif step.entries:
-            self.nest(step)
+            if isinstance(step, Fill):
+                self.fill(step)
+            elif isinstance(step, Blocks):
+                self.blocks(step)
+            elif isinstance(step, Call):
+                CALLS[step.equation.primitive](self.builder, step, self.base)
+            elif step.shape == ():
+                self.read(step)
+                scalars(self.builder, step, self.values, self.address, self.status_of(step), self.values.spill)
+            elif step.entries:
+                self.nest(step)
 
     def nest(self, nest: Nest) -> None:
         b = self.builder
@@ -141,45 +239,44 @@ class _Body:
         b.call(made, arguments + slots + ([] if status is None else [status]))
         for x, slot in zip(needed.results, slots, strict=True):
             self.values[x] = load(b, slot, x.aval.dtype)
-            self.keep(x)
-
-    def keep(self, x: Var) -> None:
-        """Puts a new scalar where other pieces find it."""
-        if self.kept(x):
             self.values.spill(x)
 
+    def blocks(self, step: Blocks) -> None:
+        """Emits tasks, and adds up what each of them gives."""
+        for nest in nests(step):
+            self.read(nest)
+        scalars = dict.fromkeys([x for nest in nests(step) for x in atoms_by_value(nest)])
+        memory = {view.buffer.number: self.base(view.buffer) for view in views(step)}
+        share(self.builder, self.functions, step, {x: self.values[x] for x in scalars}, memory)
+        for partial in step.partials:
+            total = add_up(self.builder, step, partial, self.base(partial.buffer), self.base)
+            if total is not None:
+                self.values[partial.equation.out] = total
+                self.values.spill(partial.equation.out)
+
     def read(self, nest: Nest) -> None:
-        """Loads the scalars that the nest is given and that lie in memory."""
+        """Notes where the scalars lie that the nest is given."""
         for entry in nest.entries:
-            for operand in entry.operands:
-                if by_value(operand) and isinstance(operand.place, View):
-                    self.scalar(operand)
+            for atom, place in entry.operands:
+                if isinstance(place, View) and atom.aval.size == 1:
+                    self.values.places[atom] = place
 
     def scalar(self, operand: Operand) -> ir.Value:
         """A value of one element, loaded at its first use if it lies in memory."""
-        atom = operand.atom
+        atom, place = operand
         if isinstance(atom, Literal):
             return constant(atom.value, atom.aval.dtype)
-        if not self.values.has(atom):
-            view = operand.place
-            assert isinstance(view, View)
-            self.values[atom] = load(self.builder, self.address(view), view.buffer.dtype)
+        if isinstance(place, View):
+            self.values.places[atom] = place
         return self.values[atom]
-
-    def at(self, offset: int) -> ir.Value:
-        """An address in the workspace."""
-        return self.builder.gep(self.memory.work, [index(offset)], inbounds=True, source_etype=ir.IntType(8))
 
     def address(self, view: View) -> ir.Value:
         """The address of the first element of a view."""
-        base = self.base(view.buffer)
-        return element(self.builder, base, index(view.offset), view.buffer.dtype) if view.offset else base
+        return self.located(self.layout.view(view))
 
     def base(self, buffer: Buffer) -> ir.Value:
         """The address of a buffer."""
-        if buffer.kind == "work":
-            return self.at(self.plan.offsets[buffer.number])
-        return self.memory.of(buffer.kind)[buffer.position]
+        return self.address(View(buffer, 0, ()))
 
     def fill(self, fill: Fill) -> None:
         b, buffer = self.builder, fill.target.buffer

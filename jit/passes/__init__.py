@@ -3,10 +3,11 @@
 from ..graph import Graph
 from .cse import cse
 from .dce import dce
+from .scalarise import scalarise
 from .simplify import simplify
 from .stencils import stencils
 
-PIPELINE = (simplify, stencils, cse, dce)
+PIPELINE = (simplify, stencils, cse, dce, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -16,4 +17,4 @@ def optimise(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "cse", "dce", "optimise", "simplify", "stencils"]
+__all__ = ["PIPELINE", "cse", "dce", "optimise", "scalarise", "simplify", "stencils"]

@@ -14,7 +14,7 @@ def cse(graph: Graph) -> Graph:
     equations = []
     for primitive, inputs, params, out in graph.equations:
         inputs = tuple([renamed.get(x, x) if type(x) is Var else x for x in inputs])
-        key = (primitive, params, *[_identity(x) for x in inputs])
+        key = (primitive, params, *[x if type(x) is Var else _identity(x) for x in inputs])
         earlier = first.setdefault(key, out)
         if earlier is out:
             equations.append(Equation(primitive, inputs, params, out))

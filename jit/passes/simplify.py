@@ -30,11 +30,12 @@ class Rewriter:
 
     def simplest(self, primitive: Primitive, inputs: tuple[Atom, ...], params: Params, out: Var) -> Atom:
         if primitive.elementwise:
-            if out.aval.shape:
+            is_array = out.aval.shape != ()
+            if is_array:
                 inputs = self.without_expansions(inputs, out)
-            if all(type(x) is Literal for x in inputs):
+            if Var not in map(type, inputs):
                 return self.expanded(_folded(primitive, inputs, params, out), out)
-            scalars = self.scalars(inputs) if out.aval.size > 1 else None
+            scalars = self.scalars(inputs) if is_array and out.aval.size > 1 else None
             if scalars is not None:
                 aval = Aval((), out.aval.dtype)
                 return self.expanded(self.simplest(primitive, scalars, params, Var(aval)), out)

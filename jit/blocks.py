@@ -1,0 +1,321 @@
+"""Steps over the rows of large arrays, taken together: block by block in the cache, and shared among threads.
+
+Steps join where each needs the same rows of what the others make: a product of a matrix and a vector, what becomes of
+it element by element, and the transposed product of the gradient. A block of rows goes through all of them while it is
+in the cache, so that the matrix is read once. What sums over the rows is summed for each task, and the sums are then
+added in the order of the tasks: the result is the same for any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from itertools import combinations, count
+from math import ceil, prod
+from typing import Any, NamedTuple
+
+from autograd import ops
+from autograd.primitive import Shape
+
+from .graph import Atom, Var
+from .matrix import Product, by_tiles, product_of
+from .program import (
+    Blocks,
+    Buffer,
+    Call,
+    Compute,
+    Gather,
+    Nest,
+    Partial,
+    Program,
+    Reduce,
+    Scatter,
+    Step,
+    Store,
+    View,
+    atoms_by_value,
+    origin,
+    views,
+    written,
+)
+
+# Nanoseconds of work below which it is not shared among threads, and what an operation takes on one element.
+WORTH = 100_000.0
+_CHEAP, _COSTLY, _TERM = 0.15, 1.5, 0.1
+# Into how many tasks the rows are divided, and how many bytes the rows of a block have.
+_TASKS, _BYTES = 16, 128 * 1024
+# Rows of a task are a multiple of this, so that no two threads write to one cache line.
+_ALIGNED = 64
+_FEWEST = 64
+# How many steps in between are passed over in search of another one.
+_FURTHEST = 32
+
+_QUICK = frozenset({
+    ops.add, ops.sub, ops.mul, ops.neg, ops.square, ops.maximum, ops.minimum, ops.where, ops.abs, ops.astype, ops.equal,
+    ops.not_equal, ops.less, ops.less_equal, ops.greater, ops.greater_equal, ops.sign,
+})  # fmt: skip
+
+
+class Access(NamedTuple):
+    """What a step reads or writes of a buffer for one row: elements from `offset` on, `stride` further for the next.
+
+    A stride of 0 stands for the same elements in all rows, a `partial` write for a sum over the rows.
+    """
+
+    buffer: int
+    offset: int
+    stride: int
+    extent: int
+    writes: bool
+    partial: bool = False
+
+
+def blocked(program: Program) -> Program:
+    """The program with its large steps taken together."""
+    worth = _worth(program.steps)
+    if not worth:
+        return program
+    numbers = count(1 + max([view.buffer.number for step in program.steps for view in views(step)]))
+    done: list[Step] = []
+    rest = deque(program.steps)
+    while rest:
+        regions = [_Region(rows, rest) for rows in set(_rows(rest[0])) & worth]
+        best = max(regions, key=lambda region: region.cost, default=None)
+        if best is None or best.cost < WORTH:
+            done.append(rest.popleft())
+            continue
+        done += [*best.before, best.made(numbers)]
+        for _ in range(best.seen):
+            rest.popleft()
+        rest.extendleft(reversed(best.after))
+    return program._replace(steps=tuple(done))
+
+
+def _rows(step: Step) -> list[int]:
+    """The numbers of rows that a step may have: those of a nest, or the rows or the terms of a product."""
+    if isinstance(step, Nest):
+        return list(step.shape[:1])
+    if isinstance(step, Call) and step.equation.primitive is ops.matmul:
+        x, y = (x.aval.shape for x in step.equation.inputs)
+        if len(x) <= 2 and len(y) <= 2:
+            return list(x)
+    return []
+
+
+def _cost(step: Step) -> float:
+    """About how many nanoseconds a step takes."""
+    if isinstance(step, Nest):
+        made = [entry.equation.primitive for entry in step.entries if isinstance(entry, Compute | Reduce)]
+        return prod(step.shape) * sum([_CHEAP if primitive in _QUICK else _COSTLY for primitive in made])
+    if isinstance(step, Call) and step.equation.primitive is ops.matmul:
+        return _TERM * step.equation.inputs[0].aval.size * max(step.equation.inputs[1].aval.shape[-1:])
+    return 0.0
+
+
+def _worth(steps: Iterable[Step]) -> set[int]:
+    """The numbers of rows for which there is enough work, all steps together."""
+    work: defaultdict[int, float] = defaultdict(float)
+    for step in steps:
+        cost = _cost(step)
+        for rows in set(_rows(step)):
+            work[rows] += cost
+    return {rows for rows, cost in work.items() if cost >= WORTH and rows >= _FEWEST}
+
+
+def _accesses(step: Step, rows: int) -> list[Access] | None:
+    """What a step reads and writes for each row; `None` if it cannot be done row by row."""
+    if isinstance(step, Nest):
+        return _of_nest(step, rows)
+    if isinstance(step, Call) and rows in _rows(step):
+        return _of_product(step, rows)
+    return None
+
+
+def _of_nest(nest: Nest, rows: int) -> list[Access] | None:
+    if nest.shape[:1] != (rows,) or any(isinstance(entry, Gather | Scatter) for entry in nest.entries):
+        return None
+    found = []
+    strides: dict[Any, int] = {}
+    for entry in nest.entries:
+        reads = [(x.place, False) for x in entry.operands if isinstance(x.place, View)]
+        target = entry.target if isinstance(entry, Store | Reduce) else None
+        for view, writes in [*reads, *([(target, True)] if target is not None else [])]:
+            access = _access(view, nest.shape, writes)
+            if access is None or strides.setdefault(origin(view), access.stride) != access.stride:
+                return None
+            if writes and not access.stride:
+                access = access._replace(partial=True)
+            elif writes and access.extent > access.stride:
+                return None
+            found.append(access)
+    return found
+
+
+def _access(view: View, shape: Shape, writes: bool) -> Access | None:
+    strides = view.strides or (0,) * len(shape)
+    if any(s < 0 for s in strides):
+        return None
+    extent = 1 + sum((n - 1) * s for n, s in zip(shape[1:], strides[1:], strict=True))
+    return Access(view.buffer.number, view.offset, strides[0], extent, writes)
+
+
+def _of_product(call: Call, rows: int) -> list[Access] | None:
+    it = product(call)
+    (x, y), out = call.operands, call.target
+    few = it._replace(m=_ALIGNED) if it.m == rows else it._replace(k=_ALIGNED)
+    if not by_tiles(few) or any(s < 0 for view in (x, y, out) for s in view.strides):
+        return None
+    whole = [Access(view.buffer.number, view.offset, 0, 1, False) for view in (x, y)]
+    if it.m == rows and it.out[0] >= it.n:
+        left = Access(x.buffer.number, x.offset, it.x[0], 1 + (it.k - 1) * it.x[1], False)
+        return [left, whole[1], Access(out.buffer.number, out.offset, it.out[0], it.n, True)]
+    if it.k == rows:
+        left = Access(x.buffer.number, x.offset, it.x[1], 1 + (it.m - 1) * it.x[0], False)
+        right = Access(y.buffer.number, y.offset, it.y[0], 1 + (it.n - 1) * it.y[1], False)
+        return [left, right, Access(out.buffer.number, out.offset, 0, 1, True, partial=True)]
+    return None
+
+
+class _Region:
+    """Steps over the same rows, and those that must come before and after them."""
+
+    def __init__(self, rows: int, steps: Iterable[Step]) -> None:
+        self.rows, self.cost, self.seen = rows, 0.0, 0
+        self.steps: list[Nest | Call] = []
+        self.before: list[Step] = []
+        self.after: list[Step] = []
+        self.accesses: defaultdict[int, list[Access]] = defaultdict(list)
+        self.inside, self.later = _Touched(), _Touched()
+        for step in steps:
+            self.sort(step)
+            if len(self.after) > _FURTHEST or not self.steps:
+                break
+
+    def sort(self, step: Step) -> None:
+        """Puts the next step where it belongs."""
+        self.seen += 1
+        accesses = _accesses(step, self.rows)
+        if accesses is not None and self.can_join(step, accesses):
+            self.join(step, accesses)  # type: ignore[arg-type]
+        elif self.inside.bears(step) and self.later.bears(step):
+            self.before.append(step)
+        else:
+            self.after.append(step)
+            self.later.add(step)
+
+    def can_join(self, step: Step, accesses: list[Access]) -> bool:
+        """Whether the step needs of each row only what the others make of that row, and nothing that comes later."""
+        if not self.later.bears(step) or self.inside.makes(step):
+            return False
+        known = [(x, y) for x in accesses for y in self.accesses.get(x.buffer, ())]
+        return all(_agree(x, y) for x, y in [*known, *combinations(accesses, 2)] if x.buffer == y.buffer)
+
+    def join(self, step: Nest | Call, accesses: list[Access]) -> None:
+        self.steps.append(step)
+        self.inside.add(step)
+        self.cost += _cost(step)
+        for access in accesses:
+            if access not in self.accesses[access.buffer]:
+                self.accesses[access.buffer].append(access)
+
+    def made(self, numbers: Iterator[int]) -> Blocks:
+        """The steps as one, with memory for the sums of each task."""
+        row = sum(
+            {(x.buffer, x.offset): x.extent * 8 for xs in self.accesses.values() for x in xs if x.stride}.values()
+        )
+        narrow = min([x.extent for xs in self.accesses.values() for x in xs if x.stride and x.writes], default=_ALIGNED)
+        multiple = -(-_ALIGNED // narrow)
+        task = _rounded(self.rows / _TASKS, multiple)
+        tasks = -(-self.rows // task)
+        block = min(task, _rounded(_BYTES / row, multiple)) if len(self.steps) > 1 else task
+        partials = []
+        steps = []
+        for step in self.steps:
+            made, found = _with_partials(step, self.rows, tasks, numbers)
+            steps.append(made)
+            partials += found
+        return Blocks(tuple(steps), self.rows, task, block, tuple(partials))
+
+
+def _rounded(n: float, multiple: int) -> int:
+    return max(1, ceil(n / multiple)) * multiple
+
+
+def _agree(x: Access, y: Access) -> bool:
+    """Whether each row is done with before another one touches it."""
+    if x is y or not (x.writes or y.writes):
+        return True
+    if x.partial or y.partial or x.stride != y.stride or not x.stride:
+        return False
+    return max(x.offset + x.extent, y.offset + y.extent) - min(x.offset, y.offset) <= x.stride
+
+
+class _Touched:
+    """What some steps read and write."""
+
+    def __init__(self) -> None:
+        self.buffers: set[int] = set()
+        self.written: set[int] = set()
+        self.scalars: set[Atom] = set()
+
+    def add(self, step: Step) -> None:
+        self.buffers.update([view.buffer.number for view in views(step)])
+        self.written.update([view.buffer.number for view in written(step)])
+        if isinstance(step, Nest):
+            self.scalars.update(_scalars_of(step))
+
+    def makes(self, step: Step) -> bool:
+        """Whether the step reads a scalar that is made here."""
+        return isinstance(step, Nest) and not self.scalars.isdisjoint(atoms_by_value(step))
+
+    def bears(self, step: Step) -> bool:
+        """Whether the step, which comes later, could as well have come before."""
+        if self.makes(step) or not self.written.isdisjoint([view.buffer.number for view in views(step)]):
+            return False
+        return self.buffers.isdisjoint([view.buffer.number for view in written(step)])
+
+
+def _scalars_of(nest: Nest) -> list[Var]:
+    return [
+        entry.equation.out
+        for entry in nest.entries
+        if (isinstance(entry, Reduce) and entry.target is None)
+        or (nest.shape == () and isinstance(entry, Compute | Gather))
+    ]
+
+
+def _with_partials(
+    step: Nest | Call, rows: int, tasks: int, numbers: Iterator[int]
+) -> tuple[Nest | Call, list[Partial]]:
+    """The step with its sums over the rows in memory of each task."""
+    found = []
+
+    def partial(aval: Any, equation: Any, target: Buffer | None) -> View:
+        size = 1 if target is None else target.size
+        buffer = Buffer(next(numbers), "work", 0, aval.dtype, tasks * size)
+        found.append(Partial(buffer, target, equation))
+        return View(buffer, 0, ())
+
+    if isinstance(step, Call):
+        it = product(step)
+        if it.m == rows:
+            return step, []
+        view = partial(step.equation.out.aval, step.equation, step.target.buffer)
+        return step._replace(target=view._replace(strides=step.target.strides)), found
+    entries = []
+    for entry in step.entries:
+        if isinstance(entry, Reduce) and entry.target is None:
+            partial(entry.equation.out.aval, entry.equation, None)
+        elif isinstance(entry, Reduce) and not entry.target.strides[0]:  # type: ignore[union-attr]
+            assert entry.target is not None
+            view = partial(entry.equation.out.aval, entry.equation, entry.target.buffer)
+            entry = entry._replace(target=view._replace(strides=entry.target.strides))
+        entries.append(entry)
+    return Nest(step.shape, tuple(entries)), found
+
+
+def product(call: Call) -> Product:
+    """The product that a call computes."""
+    x, y = (x.aval.shape for x in call.equation.inputs)
+    strides = (call.operands[0].strides, call.operands[1].strides, call.target.strides)
+    return product_of(x, y, strides, call.target.buffer.dtype)
