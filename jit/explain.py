@@ -184,18 +184,38 @@ def _counted(names: Iterable[str]) -> list[str]:
 
 
 def _memory(kernel: Kernel, labels: _Labels) -> Iterator[str]:
+    steps = kernel.program.steps
+    if moved := sum(map(_moved, steps)):
+        yield f"{moved} bytes read and written"
     planned = plan(kernel.program)
     if not planned.size:
         return
     where = "from a pool" if kernel.workspace else "on the stack"
-    yield f"{planned.size} bytes {where}"
+    yield f"{planned.size} bytes of workspace {where}"
+    uses: dict[int, list[int]] = {}
+    for i, step in enumerate(steps, 1):
+        for view in views(step):
+            uses.setdefault(view.buffer.number, []).append(i)
     for buffer in labels.work:
-        steps = [i for i, step in enumerate(kernel.program.steps, 1) for view in views(step) if view.buffer == buffer]
         size, start = buffer.size * buffer.dtype.itemsize, planned.offsets[buffer.number]
+        first, *_, last = uses[buffer.number] * 2
         yield (
             f"{labels[buffer.number]}: {dtype_name(buffer.dtype)}, bytes {start} to {start + size}, "
-            f"steps {min(steps)} to {max(steps)}"
+            f"steps {first} to {last}"
         )
+
+
+def _moved(step: Step) -> int:
+    """How many bytes a step reads and writes in arrays, in the cache or beyond it; each view once."""
+    if isinstance(step, Blocks):
+        return sum(map(_moved, step.steps))
+    shape = step.shape if isinstance(step, Nest) else ()
+    found = 0
+    for view in set(views(step)):
+        # A view that repeats an element reads it once.
+        lengths = [n for n, stride in zip(shape, view.strides, strict=False) if stride]
+        found += (prod(lengths) if isinstance(step, Nest) else view.buffer.size) * view.buffer.dtype.itemsize
+    return found
 
 
 def _captured(i: int, captured: Captured) -> str:

@@ -19,7 +19,8 @@ steps:
 reduces to 1 number
   4  loop    3: mul; loads work1, capture0; stores output1
 memory:
-  128 bytes on the stack
+  1392 bytes read and written
+  128 bytes of workspace on the stack
   work0: float64, bytes 0 to 24, steps 1 to 3
   work1: float64, bytes 64 to 88, steps 3 to 4
 guards: FILE:LINE
@@ -63,7 +64,12 @@ def test_golden():
             ["scatter_add", "fill    output0 with 0.0"],
         ),
         (lambda x: x @ x.T, (X,), ["matmul  input0[100,3] input0[3,100] transposed -> output0"]),
-        (lambda x: x @ (x @ x) @ x, (np.eye(60),), ["bytes from a pool", "work1: float64, bytes"]),
+        (lambda x: x @ (x @ x) @ x, (np.eye(60),), ["bytes of workspace from a pool", "work1: float64, bytes"]),
+        (
+            lambda w, x: np.sum(np.exp(x @ w) @ x),
+            (np.ones(5), np.ones((50_000, 5))),
+            ["16 tasks over 50000 rows, 2752 at a time", "  | matmul  input1[50000,5] input0[5] -> work0"],
+        ),
         (lambda x: x * x, (2.0,), ["<lambda>(float)", "scalars: mul", "equations: 1 recorded, 1 after passes"]),
         (lambda xs, t: xs[0] * t[0], ([1.5, X], (2,)), ["([float, float64[100,3]], (int))"]),
         (lambda x: x, (X,), ["copy; loads input0; stores output0"]),
