@@ -87,8 +87,7 @@ class Operators(Traced):
 
     # ---- a sequence of rows ----
 
-    def __getitem__(self, key: Any) -> Any:
-        return getitem(self, key)
+    __getitem__ = getitem
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise TypeError(

@@ -51,8 +51,17 @@ class Traced:
 
     __slots__ = ()
 
-    def bind(self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        """The result of `primitive(*inputs, **params)`, where `self` is one of the inputs."""
+    def bind(
+        self,
+        primitive: Primitive,
+        inputs: tuple[Any, ...],
+        params: dict[str, Any],
+        run: Callable[..., Any] | None = None,
+    ) -> Any:
+        """The result of `primitive(*inputs, **params)`, where `self` is one of the inputs.
+
+        `run(*arrays)` is the value by a shorter way, where the caller knows one for these parameters.
+        """
         raise NotImplementedError
 
 
@@ -78,10 +87,14 @@ class Primitive:
     saves: str = "both"
     elementwise: bool = False
     differentiable: bool = field(init=False)
+    reads_inputs: bool = field(init=False)
+    reads_out: bool = field(init=False)
 
     def __post_init__(self) -> None:
         has_rule = callable(self.vjps) or any(rule is not None for rule in self.vjps)
         object.__setattr__(self, "differentiable", has_rule)
+        object.__setattr__(self, "reads_inputs", self.saves in ("inputs", "both"))
+        object.__setattr__(self, "reads_out", self.saves in ("out", "both"))
         if self.name in PRIMITIVES:
             raise ValueError(f"there is a primitive `{self.name}` already; give the new one another name")
         PRIMITIVES[self.name] = self
@@ -94,15 +107,19 @@ class Primitive:
         return lambda *values, **params: together(*values, **params)[i]
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
+        plain = True
         for x in inputs:
             if type(x) not in PLAIN:
-                break
-        else:
+                if isinstance(x, Traced):
+                    return x.bind(self, inputs, params)
+                plain = False
+        if plain:
             return self.eval(*inputs, **params)
-        for x in inputs:
-            if isinstance(x, Traced):
-                return x.bind(self, inputs, params)
         return self.eval(*[x if type(x) in PLAIN else np.asarray(x) for x in inputs], **params)
+
+    def on(self, x: Any, params: dict[str, Any], run: Callable[..., Any] | None = None) -> Any:
+        """The op on one array or tensor: `self(x, **params)` without taking the parameters apart."""
+        return x.bind(self, (x,), params, run) if isinstance(x, Traced) else self(x, **params)
 
     def __repr__(self) -> str:
         return self.name

@@ -83,10 +83,10 @@ def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> An
     return start * (1 - fraction) + stop * fraction
 
 
-def _where(condition: Any, *xs: Any) -> Any:
-    if len(xs) != 2:
+def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    if x is None or y is None:
         raise TypeError("`np.where` of a tensor needs a condition, `x` and `y`; for indices take an array, `x.numpy()`")
-    return functions.where(condition, *xs)
+    return functions.where(condition, x, y)
 
 
 def _result_type(*xs: Any) -> Any:
@@ -149,8 +149,9 @@ def _changes(name: str, value: Any) -> bool:
 
 
 class _Names(NamedTuple):
-    """How the arguments of a function of NumPy are those of ours."""
+    """Our function for one of NumPy's, and how the arguments of the two correspond."""
 
+    function: Callable[..., Any]
     #: NumPy's names in their order, and ours by NumPy's.
     numpys: tuple[str, ...]
     ours: dict[str, str]
@@ -159,11 +160,14 @@ class _Names(NamedTuple):
 
 
 @cache
-def _names_of(function: Any) -> _Names:
-    parameters = signature(FUNCTIONS[function]).parameters
+def _names_of(function: Any) -> _Names | None:
+    if function not in FUNCTIONS:
+        return None
+    function_here = FUNCTIONS[function]
+    parameters = signature(function_here).parameters
     names = tuple(parameters)
     if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters.values()):
-        return _Names((), {name: name for name in names}, float("inf"))
+        return _Names(function_here, (), {name: name for name in names}, float("inf"))
     try:
         numpys = tuple(signature(function).parameters)
     except ValueError:  # a function in C without a signature
@@ -175,7 +179,7 @@ def _names_of(function: Any) -> _Names:
         if theirs not in ours and name not in taken:
             ours[theirs] = name
     same = [ours.get(theirs) == name for theirs, name in zip(numpys, names, strict=False)]
-    return _Names(numpys, ours, same.index(False) if False in same else len(same))
+    return _Names(function_here, numpys, ours, same.index(False) if False in same else len(same))
 
 
 def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -183,24 +187,34 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
     **Errors:** `TypeError` for a function or an argument that tensors do not support.
     """
-    name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
-    if function in WRITERS and not isinstance(args[0], Traced):
-        # The array of a tensor: it is refused where that would cut a gradient or a recording.
-        return function(*[np.asarray(x) if isinstance(x, Traced) else x for x in args], **kwargs)
-    if function not in FUNCTIONS:
-        raise TypeError(_UNSUPPORTED.format(name=f"`{name}`"))
     names = _names_of(function)
+    if names is None:
+        if function in WRITERS and not isinstance(args[0], Traced):
+            # The array of a tensor: it is refused where that would cut a gradient or a recording.
+            return function(*[np.asarray(x) if isinstance(x, Traced) else x for x in args], **kwargs)
+        raise TypeError(_UNSUPPORTED.format(name=_name_of(function)))
+    ours = names.function
     if len(args) > names.alike:
         alike = int(names.alike)
         kwargs = dict(zip(names.numpys[alike:], args[alike:], strict=False)) | kwargs
         args = args[:alike]
+    return ours(*args, **_renamed(function, names, kwargs)) if kwargs else ours(*args)
+
+
+def _renamed(function: Any, names: _Names, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The named arguments by our names, without those that change nothing."""
     given = {}
     for theirs, value in kwargs.items():
         if theirs in names.ours:
             given[names.ours[theirs]] = value
         elif _changes(theirs, value):
-            raise TypeError(f"`{name}` of a tensor does not take `{theirs}={value!r:.80}`; {_remedy(theirs)}")
-    return FUNCTIONS[function](*args, **given)
+            name = _name_of(function)
+            raise TypeError(f"{name} of a tensor does not take `{theirs}={value!r:.80}`; {_remedy(theirs)}")
+    return given
+
+
+def _name_of(function: Any) -> str:
+    return f"`{function.__module__}.{function.__name__}`".replace("numpy", "np", 1)
 
 
 _UNSUPPORTED = (
@@ -253,8 +267,10 @@ class Protocols(Traced):
     __slots__ = ()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__" and not kwargs and ufunc in ops.UFUNCS:
-            return self.bind(ops.UFUNCS[ufunc], inputs, kwargs)
+        if method == "__call__" and not kwargs:
+            primitive = ops.UFUNCS.get(ufunc)
+            if primitive is not None:
+                return self.bind(primitive, inputs, kwargs)
         return ufunc_call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
-from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import attrgetter
 from pathlib import Path
@@ -97,6 +96,10 @@ _FIELDS: dict[str, ContextVar[Any]] = {
 }
 
 
+def _field(variable: ContextVar[Any]) -> Any:
+    return property(lambda _: variable.get(), lambda _, value: variable.set(value) and None)
+
+
 class _State:
     """Whether gradients are wanted, the tape that records, and the depth of nested gradients.
 
@@ -105,13 +108,12 @@ class _State:
 
     __slots__ = ()
 
-    def __getattr__(self, field: str) -> Any:
-        if field not in _FIELDS:
-            raise AttributeError(f"the state has the fields {', '.join(_FIELDS)}, got {field}")
-        return _FIELDS[field].get()
+    grad_enabled = _field(_FIELDS["grad_enabled"])
+    tape = _field(_FIELDS["tape"])
+    nesting = _field(_FIELDS["nesting"])
 
-    def __setattr__(self, field: str, value: Any) -> None:
-        _FIELDS[field].set(value)
+    def __getattr__(self, field: str) -> Any:
+        raise AttributeError(f"the state has the fields {', '.join(_FIELDS)}, got {field}")
 
 
 STATE = _State()
@@ -245,20 +247,17 @@ def sweep(
     for root, g in seeds:
         seen = cotangents.get(root)
         cotangents[root] = g if seen is None else seen + g
-    # The nodes that have a cotangent. The youngest of them comes next: all its consumers are done.
-    pending = [(-root.number, root) for root in cotangents if type(root) is Node]
-    heapify(pending)
-    inner = None if targets is None else _on_paths([node for _, node in pending], targets)
-    wanted = None if inner is None or targets is None else inner | targets
+    nodes, wanted = _paths([root for root in cotangents if type(root) is Node], targets)
     tape = current_tape()
     ends = targets or (tape.leaves if tape is not None else ())
     found: dict[Any, Any] = {}
-    while pending:
-        node = heappop(pending)[1]
-        g = cotangents.pop(node)
+    for node in nodes:
+        g = cotangents.pop(node, None)
+        if g is None:
+            continue
         if ends and node in ends:
             found[node] = g
-        if inner is not None and node not in inner:
+        if wanted is not None and not any(parent in wanted for parent in node.parents):
             continue
         inputs, out, params = node.inputs, node.out, node.params
         if inputs is None:
@@ -278,15 +277,9 @@ def sweep(
             else:
                 rule = rules[i] if i < len(rules) else None
                 gx = None if rule is None else rule(g, out, *inputs, **params)
-            if gx is None:
-                continue
-            seen = cotangents.get(parent)
-            if seen is not None:
-                cotangents[parent] = seen + gx
-            else:
-                cotangents[parent] = gx
-                if type(parent) is Node:
-                    heappush(pending, (-parent.number, parent))
+            if gx is not None:
+                seen = cotangents.get(parent)
+                cotangents[parent] = gx if seen is None else seen + gx
         if not retain_graph:
             node.inputs = node.out = None
     for leaf, g in cotangents.items():
@@ -295,30 +288,29 @@ def sweep(
     return found
 
 
-def _on_paths(roots: list[Node], targets: set[Any]) -> set[Node] | None:
-    """The nodes between the roots and the targets: those that some target went into; `None` for all of them."""
-    seen = set(roots)
-    stack = list(roots)
-    nodes = []
+def _paths(roots: list[Node], targets: set[Any] | None) -> tuple[list[Node], set[Any] | None]:
+    """The nodes that lead to the roots, the youngest first, so that each comes after all its consumers.
+
+    Beside them, the nodes and leaves on a path from a target to a root; `None` where that is all of them.
+    """
+    seen: set[Any] = set(roots)
+    nodes = list(roots)
     elsewhere = False
-    while stack:
-        node = stack.pop()
-        nodes.append(node)
-        for parent in node.parents:
-            if parent is None or not parent.requires_grad or parent in seen:
-                continue
-            if type(parent) is Node:
-                seen.add(parent)
-                stack.append(parent)
-            elif parent not in targets:
-                elsewhere = True
-    if not elsewhere:
-        return None
-    nodes.sort(key=attrgetter("number"))
-    inner: set[Any] = set()
+    # The list grows while it is read.
     for node in nodes:
         for parent in node.parents:
-            if parent in targets or parent in inner:
-                inner.add(node)
-                break
-    return inner
+            if parent is None or parent in seen or not parent.requires_grad:
+                continue
+            seen.add(parent)
+            if type(parent) is Node:
+                nodes.append(parent)
+            elif targets is not None and parent not in targets:
+                elsewhere = True
+    nodes.sort(key=attrgetter("number"), reverse=True)
+    if targets is None or not elsewhere:
+        return nodes, None
+    wanted = set(targets)
+    for node in reversed(nodes):
+        if any(parent in wanted for parent in node.parents):
+            wanted.add(node)
+    return nodes, wanted

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from .formatting import text_of
 from .functions.arguments import as_array
 from .operators import Operators
 from .ops.broadcasting import repeated
-from .primitive import PLAIN, Aval, Primitive, Shape
+from .primitive import PLAIN, Aval, Primitive
 from .protocols import Protocols
 from .tape import (
     Node,
@@ -29,7 +30,9 @@ from .weak import evaluate
 
 # Values this small are cheaper to keep than to describe by their shape.
 _KEPT = 256
+_ERRORS = (ValueError, TypeError, IndexError, ZeroDivisionError)
 _new = object.__new__
+_ndarray = np.ndarray
 
 
 class Tensor(Operators, Protocols, Conversions):
@@ -64,17 +67,9 @@ class Tensor(Operators, Protocols, Conversions):
 
     # ---- what it is ----
 
-    @property
-    def shape(self) -> Shape:
-        """The length of each axis."""
-        shape: Shape = self.data.shape
-        return shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The NumPy dtype of the elements."""
-        dtype: np.dtype[Any] = self.data.dtype
-        return dtype
+    # What every function asks: read without a call of Python.
+    shape = property(attrgetter("data.shape"), doc="The length of each axis.")
+    dtype = property(attrgetter("data.dtype"), doc="The NumPy dtype of the elements.")
 
     @property
     def ndim(self) -> int:
@@ -117,17 +112,27 @@ class Tensor(Operators, Protocols, Conversions):
 
     # ---- recording ----
 
-    def bind(self, primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
+    def bind(
+        self,
+        primitive: Primitive,
+        inputs: tuple[Any, ...],
+        params: dict[str, Any],
+        run: Callable[..., Any] | None = None,
+    ) -> Tensor:
         tape = current_tape()
+        if tape is not None:
+            return _recorded(primitive, inputs, params, tape)
         # Most operations have one or two inputs: what `_taken_apart` does, without its loop and lists, which
         # would take a quarter of the time.
-        if len(inputs) == 2 and tape is None:
+        if len(inputs) == 2:
             x, y = inputs
             x_parent = y_parent = None
+            requires_grad = False
             if isinstance(x, Tensor):
                 node = x.node
                 if x.requires_grad:
                     x_parent = node or x
+                    requires_grad = True
                 x = x.data
                 if node is None and x.ndim == 0:
                     x = x[()]
@@ -137,6 +142,7 @@ class Tensor(Operators, Protocols, Conversions):
                 node = y.node
                 if y.requires_grad:
                     y_parent = node or y
+                    requires_grad = True
                 y = y.data
                 if node is None and y.ndim == 0:
                     y = y[()]
@@ -144,46 +150,37 @@ class Tensor(Operators, Protocols, Conversions):
                 return self.bind(primitive, (inputs[0], _operand(primitive, y)), params)
             values: tuple[Any, ...] = (x, y)
             parents: tuple[Any, ...] = (x_parent, y_parent)
-            requires_grad = x_parent is not None or y_parent is not None
-        elif len(inputs) == 1 and tape is None:
+        elif len(inputs) == 1:
             data, node = self.data, self.node
             requires_grad = self.requires_grad
             parents = (node or self,) if requires_grad else (None,)
             values = (data[()] if node is None and data.ndim == 0 else data,)
         else:
-            values, parents, requires_grad = _taken_apart(primitive, inputs, tape)
+            values, parents, requires_grad = _taken_apart(primitive, inputs)
         try:
-            if tape is not None:
-                out = evaluate(primitive, values, params)
+            if run is not None:
+                out = run(*values)
             else:
                 out = primitive.eval(*values, **params) if params else primitive.eval(*values)
-        except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
+        except _ERRORS as error:
             raise explained(primitive, values, params, error) from None
-        if requires_grad:
-            requires_grad = primitive.differentiable and gradients_enabled()
-            if requires_grad and params:
-                requires_grad = out.dtype.kind in "fc"
         # Field by field: an `__init__` would take as long as all the rest.
         result = _new(Tensor)
         result.data = out
         result.grad = None
-        result.requires_grad = requires_grad
-        if not requires_grad and tape is None:
+        if not (requires_grad and primitive.differentiable and gradients_enabled()) or (params and _is_cut(params)):
+            result.requires_grad = False
             result.node = None
             return result
+        result.requires_grad = True
         result.node = node = _new(Node)
         node.primitive = primitive
         node.params = params
         node.parents = parents
-        node.requires_grad = requires_grad
+        node.requires_grad = True
         node.number = next_number()
-        if tape is not None:
-            node.inputs, node.out = values, out
-            tape.nodes.append(node)
-            return result
-        saves = primitive.saves
-        node.inputs = _light(values) if saves == "shapes" or saves == "out" else values
-        node.out = out if saves == "out" or saves == "both" else None
+        node.inputs = values if primitive.reads_inputs else _light(values)
+        node.out = out if primitive.reads_out else None
         return result
 
     def detach(self) -> Tensor:
@@ -269,10 +266,12 @@ class Tensor(Operators, Protocols, Conversions):
 
 
 def _operand(primitive: Primitive, x: Any) -> Any:
-    """An input of another type as a tensor or an array; a list may hold tensors.
+    """An input of any type as a tensor, an array or a number; a list may hold tensors.
 
     **Errors:** `TypeError` for what holds no numbers.
     """
+    if type(x) in PLAIN:
+        return x
     x = as_array(x)
     if isinstance(x, Tensor):
         return x
@@ -281,29 +280,53 @@ def _operand(primitive: Primitive, x: Any) -> Any:
     return np.asarray(x)
 
 
-def _taken_apart(
-    primitive: Primitive, inputs: tuple[Any, ...], tape: Tape | None
-) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
+def _is_cut(params: dict[str, Any]) -> bool:
+    """Whether the operation converts to integers or booleans, which have no gradient."""
+    return "dtype" in params and np.dtype(params["dtype"]).kind not in "fc"
+
+
+def _taken_apart(primitive: Primitive, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
     """The values of an operation's inputs, their parents, and whether one of them requires a gradient."""
     values: list[Any] = []
     parents: list[Any] = []
     requires_grad = False
     for x in inputs:
-        if not isinstance(x, Tensor) and type(x) not in PLAIN:
-            x = _operand(primitive, x)
+        parent = None
         if isinstance(x, Tensor):
-            node, data = x.node, x.data
+            node = x.node
             if x.requires_grad:
                 requires_grad = True
-                parents.append(node or x)
-            else:
-                parents.append(None if tape is None else node or x)
+                parent = node or x
+            x = x.data
             # NumPy computes ten times faster with its scalars than with arrays without axes.
-            values.append(data[()] if node is None and tape is None and data.ndim == 0 else data)
-        else:
-            values.append(x)
-            parents.append(None)
+            if node is None and x.ndim == 0:
+                x = x[()]
+        elif type(x) not in PLAIN:
+            return _taken_apart(primitive, tuple([_operand(primitive, x) for x in inputs]))
+        values.append(x)
+        parents.append(parent)
     return tuple(values), tuple(parents), requires_grad
+
+
+def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], tape: Tape) -> Tensor:
+    """The result of an operation as an equation of the tape, whatever it requires."""
+    inputs = tuple([_operand(primitive, x) for x in inputs])
+    values = tuple([x.data if isinstance(x, Tensor) else x for x in inputs])
+    parents = tuple([(x.node or x) if isinstance(x, Tensor) else None for x in inputs])
+    try:
+        out = evaluate(primitive, values, params)
+    except _ERRORS as error:
+        raise explained(primitive, values, params, error) from None
+    result = constant(out)
+    result.requires_grad = (
+        any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+        and primitive.differentiable
+        and gradients_enabled()
+        and not _is_cut(params)
+    )
+    result.node = Node(primitive, values, out, params, parents, result.requires_grad)
+    tape.nodes.append(result.node)
+    return result
 
 
 def constant(data: Any) -> Tensor:
@@ -376,9 +399,11 @@ def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
 def _light(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """The values of inputs whose shapes alone are needed, without the arrays that are worth freeing."""
     for x in values:
-        # A small view may be all that keeps a large array alive.
-        if type(x) is np.ndarray and (x.size > _KEPT or x.base is not None):
-            return tuple([Aval(x.shape, x.dtype) if type(x) is np.ndarray else x for x in values])
+        if type(x) is _ndarray:
+            # A small view may be all that keeps a large array alive.
+            owner = x if x.base is None else x.base
+            if type(owner) is not _ndarray or owner.size > _KEPT:
+                return tuple([Aval(x.shape, x.dtype) if type(x) is _ndarray else x for x in values])
     return values
 
 

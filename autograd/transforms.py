@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from .tape import STATE, enable_grad
+from .tape import STATE
 from .tensor import Tensor, constant, cotangents_of
 from .tree import Structure, flatten, unflatten
 
@@ -116,15 +116,14 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         leaves, structures, all_args = _differentiable(f, args, positions)
         given = flatten((args, kwargs))[0]
         tensors = [x for x in given if isinstance(x, Tensor)]
-        nesting = STATE.nesting
-        STATE.nesting = nesting + 1
+        nesting, enabled = STATE.nesting, STATE.grad_enabled
+        STATE.nesting, STATE.grad_enabled = nesting + 1, True
         try:
-            with enable_grad():
-                out = f(*all_args, **kwargs)
+            out = f(*all_args, **kwargs)
             outer = nesting > 0 or any(x.requires_grad for x in tensors)
             gradients = _gradients(f, out, leaves, create_graph=outer)
         finally:
-            STATE.nesting = nesting
+            STATE.nesting, STATE.grad_enabled = nesting, enabled
         if tensors or STATE.tape is not None:
             leave: Callable[[Any], Any] = _tensor
         elif nesting > 0:
@@ -233,4 +232,4 @@ def _array(x: Any) -> Any:
 def _number(x: Any) -> Any:
     """A result where Python numbers came in."""
     x = _array(x)
-    return x.item() if isinstance(x, np.ndarray | np.generic) and x.ndim == 0 else x
+    return x.item() if isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 else x

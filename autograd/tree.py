@@ -23,6 +23,8 @@ class Structure(NamedTuple):
 
 
 LEAF = Structure(None, (), ())
+# A tuple, for `isinstance` makes an object of `A | B` at each call.
+_SEQUENCES = (list, tuple)
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
@@ -41,7 +43,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:
     if isinstance(tree, dict):
         return Structure(type(tree), tuple(tree), tuple([_flatten(x, leaves) for x in tree.values()]))
-    if isinstance(tree, list | tuple):
+    if isinstance(tree, _SEQUENCES):
         return Structure(type(tree), (), tuple([_flatten(x, leaves) for x in tree]))
     leaves.append(tree)
     return LEAF

@@ -32,6 +32,7 @@ def environment(scratch: str) -> dict[str, str]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", "")))),
         "XDG_CACHE_HOME": scratch,
+        "JIT_CACHE_DIR": str(Path(scratch, "tapejit")),
         "NUMBA_CACHE_DIR": str(Path(scratch, "numba")),
         "TORCHINDUCTOR_CACHE_DIR": str(Path(scratch, "inductor")),
         "PYTENSOR_FLAGS": f"base_compiledir={Path(scratch, 'pytensor')}",

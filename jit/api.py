@@ -31,7 +31,8 @@ def compile(
     **Returns:** a function with the same arguments; numbers in, numbers out; arrays in, arrays out; tensors in, tensors
     out, also where a captured tensor requires a gradient. The function of a tape takes one argument for each input and
     returns the output, or a tuple of several; its `value_and_grad(*inputs)` returns the (first) output and a tuple of
-    gradients, one for each input.
+    gradients, one for each input. A call with `out=` writes results into given arrays, and `bind` fixes the arguments:
+    see `Compiled`.
 
     **Errors:** `TypeError` for what is no function, `ValueError` for tensors that the tape does not know.
 

@@ -1,4 +1,4 @@
-"""The kernel cache: graphs of the same structure share one kernel."""
+"""The kernel cache: graphs of the same structure share one kernel, in this process and in those to come."""
 
 from __future__ import annotations
 
@@ -9,20 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from .disk import Store, folder
 from .graph import Graph
-from .kernel import Kernel, build, name_of
+from .kernel import Kernel, build, name_of, restored, saved
 
 #: How many kernels are kept; each holds about a megabyte of Numba's memory.
 BOUND = 512
 
 
 class CacheInfo(NamedTuple):
-    """How often a kernel was found and how often one was compiled, how many are kept, and at most how many."""
+    """How often a kernel was found, compiled, and read from the disk, and what is kept.
+
+    `hits` counts the kernels found in memory, `misses` those compiled, and `loaded` those read from the disk; in memory
+    there are `size` kernels, at most `bound`. `folder` is where kernels are on the disk, `None` for nowhere; there are
+    `files` of them, of `bytes` in all.
+    """
 
     hits: int
     misses: int
+    loaded: int
     size: int
     bound: int
+    folder: str | None
+    files: int
+    bytes: int
 
 
 @contextmanager
@@ -41,7 +51,8 @@ class _Cache:
     def __init__(self) -> None:
         self.kernels: OrderedDict[str, Kernel] = OrderedDict()
         self.lock = threading.RLock()
-        self.hits = self.misses = 0
+        self.hits = self.misses = self.loaded = 0
+        self._store: Store | None = None
 
     def get(self, graph: Graph) -> Kernel:
         name = name_of(graph)
@@ -51,12 +62,42 @@ class _Cache:
                 self.hits += 1
                 self.kernels.move_to_end(name)
                 return found
-            made = build(graph, name)
-            self.misses += 1
-            self.kernels[name] = made
+            made = self.kernels[name] = self.read(graph, name) or self.compile(graph, name)
             while len(self.kernels) > BOUND:
                 self.kernels.popitem(last=False)
             return made
+
+    def read(self, graph: Graph, name: str) -> Kernel | None:
+        """The kernel from the disk."""
+        store = self.store()
+        content = None if store is None else store.read(name)
+        if store is None or content is None:
+            return None
+        try:
+            found = restored(graph, name, content)
+        except (ImportError, RuntimeError, ValueError) as error:
+            store.ignore(str(error))
+            return None
+        self.loaded += 1
+        return found
+
+    def compile(self, graph: Graph, name: str) -> Kernel:
+        """The kernel, compiled now."""
+        made = build(graph, name)
+        self.misses += 1
+        store = self.store()
+        if store is not None:
+            store.write(name, saved(made))
+        return made
+
+    def store(self) -> Store | None:
+        """The kernels on the disk; the folder may be another one than at the last call."""
+        where = folder()
+        if where is None:
+            self._store = None
+        elif self._store is None or self._store.folder != where:
+            self._store = Store(where)
+        return self._store
 
 
 _CACHE = _Cache()
@@ -72,14 +113,26 @@ def cache_info() -> CacheInfo:
 
     >>> import jit
     >>> jit.clear_cache()
-    >>> jit.cache_info()
-    CacheInfo(hits=0, misses=0, size=0, bound=512)
+    >>> double = jit.compile(lambda x: x + x)
+    >>> double(2.0), double(3)
+    (4.0, 6)
+    >>> info = jit.cache_info()
+    >>> info.misses + info.loaded, info.size
+    (2, 2)
     """
-    return CacheInfo(_CACHE.hits, _CACHE.misses, len(_CACHE.kernels), BOUND)
+    with _CACHE.lock:
+        store = _CACHE.store()
+        sizes = [] if store is None else [size for _, size in store.files()]
+        where = None if store is None else str(store.folder)
+        counts = (_CACHE.hits, _CACHE.misses, _CACHE.loaded, len(_CACHE.kernels))
+        return CacheInfo(*counts, BOUND, where, len(sizes), sum(sizes))
 
 
-def clear_cache() -> None:
-    """Forgets all kernels; compiled functions keep those that they use."""
+def clear_cache(disk: bool = False) -> None:
+    """Forgets all kernels, with `disk` those in the folder too; compiled functions keep those that they use."""
     with _CACHE.lock:
         _CACHE.kernels.clear()
-        _CACHE.hits = _CACHE.misses = 0
+        _CACHE.hits = _CACHE.misses = _CACHE.loaded = 0
+        store = _CACHE.store() if disk else None
+        if store is not None:
+            store.clear()

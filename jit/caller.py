@@ -9,8 +9,8 @@
 
 Names of its own begin with two underscores, since keyword arguments keep theirs.
 
-It answers `MISS` where the arguments are not those that the kernel was made for: Numba's dispatcher raises
-`TypeError` for another dtype, rank or layout, and the kernel's status tells of other shapes and of guards.
+It answers `MISS`, or raises, where the arguments are not those that the kernel was made for. Most arrays are not looked
+at here: the kernel itself raises `TypeError` for another dtype, shape or layout, and its status tells of guards.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from autograd.tree import Structure
 
 from .kernel import Kernel
 from .record import Captured
-from .signature import Leaf, Signature, ready
+from .signature import Leaf, Order, Signature, is_ready, ready
 
 MISS = object()
 #: The dtypes that Python's own numbers have.
@@ -61,34 +61,41 @@ class Result(NamedTuple):
     nested: bool | None
 
 
-def caller(
-    kernel: Kernel,
-    signature: Signature,
-    captured: Sequence[Captured],
-    sources: Sequence[Any],
-    result: Result,
-    link: Callable[..., Any] | None,
-) -> Callable[..., Any]:
-    """The function that calls the kernel with arguments of that signature.
+class Wiring(NamedTuple):
+    """All that a function which calls a kernel is written from.
 
-    **Arguments:** `captured`, what the captures of the kernel's graph stand for; `sources`, all tensors and arrays that
-    the function captured; `result`, what to make of the outputs; `link(outputs, inputs, values)`, which connects
-    tensors that come out with those that went in and with the captured ones, if any of them requires a gradient.
+    `captured` is what the captures of the kernel's graph stand for; `sources` are all tensors and arrays that the
+    function captured; `result` says what to make of the outputs; `link(outputs, inputs, values)`, if any of them
+    requires a gradient, connects tensors that come out with those that went in and with the captured ones.
     """
-    return _Writer(kernel, captured, sources, result, link).function(signature)
+
+    kernel: Kernel
+    signature: Signature
+    captured: Sequence[Captured]
+    sources: Sequence[Any]
+    result: Result
+    link: Callable[..., Any] | None
+
+
+def caller(wiring: Wiring) -> Callable[..., Any]:
+    """The function that calls the kernel with arguments of the wiring's signature."""
+    return Writer(wiring).function()
 
 
 def _nested() -> bool:
     return bool(STATE.nesting)
 
 
-class _Writer:
-    def __init__(
-        self, kernel: Kernel, captured: Sequence[Captured], sources: Sequence[Any], result: Result, link: Any
-    ) -> None:
-        self.kernel, self.captured, self.sources, self.result, self.link = kernel, captured, sources, result, link
+class Writer:
+    """Writes the function; others derive from it that get arguments or outputs in another way."""
+
+    #: Keyword arguments beside those of the signature.
+    keywords: tuple[str, ...] = ()
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.kernel, self.signature, self.captured, self.sources, self.result, self.link = wiring
         self.names: dict[str, Any] = {
-            "__MISS": MISS, "__dispatcher": kernel.function, "__kernel": kernel.function, "__empty": np.empty,
+            "__MISS": MISS, "__kept": wiring.kernel, "__kernel": wiring.kernel.entry, "__empty": np.empty,
             "__array": np.asarray, "__ready": ready, "__tensor": constant,
         }  # fmt: skip
         self.lines: list[str] = []
@@ -108,9 +115,9 @@ class _Writer:
         """Ends the call where the condition does not hold."""
         self.lines.append(f"if not ({condition}): return __MISS")
 
-    def function(self, signature: Signature) -> Callable[..., Any]:
-        self.numbers_only = all(leaf.kind != "array" for leaf in signature.leaves)
-        head = self.parameters(signature)
+    def function(self) -> Callable[..., Any]:
+        """The function."""
+        head = self.parameters()
         self.conditions()
         self.run()
         text = "".join(f"    {line}\n" for line in self.lines)
@@ -121,28 +128,30 @@ class _Writer:
 
     # ---- what is given ----
 
-    def parameters(self, signature: Signature) -> str:
+    def parameters(self) -> str:
         """The parameters of the function; what is given for them is checked."""
-        positional, keywords = signature.structure.parts
-        leaves = iter(signature.leaves)
+        positional, keywords = self.signature.structure.parts
+        leaves = iter(self.signature.leaves)
         parameters = [f"__a{i}" for i in range(len(positional.parts))]
         for path, part in zip(parameters, positional.parts, strict=True):
-            self.argument(path, part, leaves)
+            self.walk(path, part, leaves, self.leaf)
         if parameters:
             parameters.append("/")
-        if all(key.isidentifier() and not iskeyword(key) and key[:2] != "__" for key in keywords.keys):
-            parameters += ["*", *keywords.keys] if keywords.keys else []
+        named = all(key.isidentifier() and not iskeyword(key) and key[:2] != "__" for key in keywords.keys)
+        names = [*(keywords.keys if named else ()), *self.keywords]
+        parameters += ["*", *names] if names else []
+        if named:
             for key, part in zip(keywords.keys, keywords.parts, strict=True):
-                self.argument(key, part, leaves)
+                self.walk(key, part, leaves, self.leaf)
         else:
             parameters.append("**__k")
-            self.argument("__k", keywords, leaves)
+            self.walk("__k", keywords, leaves, self.leaf)
         return ", ".join(parameters)
 
-    def argument(self, path: str, structure: Structure, leaves: Iterator[Leaf]) -> None:
-        """Checks an argument and notes the expressions of its leaves."""
+    def walk(self, path: str, structure: Structure, leaves: Iterator[Any], leaf: Callable[[str, Any], None]) -> None:
+        """Checks a structure, and calls `leaf` with the expression of each of its leaves."""
         if structure.kind is None:
-            self.leaf(path, next(leaves))
+            leaf(path, next(leaves))
             return
         kind = self.name("t", structure.kind)
         self.unless(f"type({path}) is {kind} and len({path}) == {len(structure.parts)}")
@@ -150,13 +159,14 @@ class _Writer:
             self.unless(f"list({path}) == {self.name('k', list(structure.keys))}")
         for i, part in enumerate(structure.parts):
             step = self.name("k", structure.keys[i]) if structure.keys else i
-            self.argument(f"{path}[{step}]", part, leaves)
+            self.walk(f"{path}[{step}]", part, leaves, leaf)
 
     def leaf(self, path: str, leaf: Leaf) -> None:
+        """Checks a leaf of the arguments, as far as the kernel does not, and notes its expressions."""
         if leaf.kind == "static":
             self.static(path, *leaf.value)
             return
-        if leaf.kind == "number" or leaf.is_tensor or not leaf.ready:
+        if leaf.shape == () or leaf.is_tensor or not leaf.ready:
             self.unless(f"type({path}) is {self.name('t', leaf.value)}")
         if leaf.is_tensor:
             self.unless(f"{path}.requires_grad is {leaf.requires_grad}")
@@ -174,13 +184,11 @@ class _Writer:
     def array(self, value: str, leaf: Leaf) -> str:
         """The expression of an array as the kernel takes it."""
         if leaf.shape == ():
-            # Numba would convert a number of another dtype without a word.
-            self.unless(f"{value}.dtype == {self.name('d', leaf.dtype)}")
+            # The kernel takes a number, and would convert one of another dtype without a word.
+            self.unless(f"{value}.shape == () and {value}.dtype == {self.name('d', leaf.dtype)}")
         if not leaf.ready:
-            value = f"__ready({value}, {leaf.order})"
-        elif leaf.order is not None:
-            value = f"{value}.transpose({leaf.order})"
-        return f"{value}[()]" if leaf.shape == () else value
+            return f"__ready({value}, {leaf.order})"
+        return value if leaf.order is None else f"{value}.transpose({leaf.order})"
 
     # ---- what is captured ----
 
@@ -199,21 +207,24 @@ class _Writer:
         return self.given[target] if isinstance(target, int) else self.name("c", target)
 
     def capture(self, captured: Captured) -> str:
+        """The expression of what is captured as the kernel takes it."""
         source, order = captured
-        if isinstance(source, Tensor):
-            # The tensor may be given other data later.
-            name = self.name("c", source) + ".data"
-            if source.ndim == 0:
-                return f"__array({name})"
-            view = source.data if order is None else source.data.transpose(order)
-            name = name if order is None else f"{name}.transpose({order})"
-        else:
-            view = source if order is None else source.transpose(order)
-            if view.flags.c_contiguous and view.dtype.isnative:
-                view = ready(view)
+        if not isinstance(source, Tensor):
             # A view shares the memory of the array, so it sees what is written there later.
-            name = self.name("c", view)
-        return name if view.flags.carray and view.dtype.isnative else f"__ready({name})"
+            return self.held(source, order)
+        # The tensor may be given other data later.
+        name = self.name("c", source) + ".data"
+        if source.ndim == 0:
+            return f"__array({name})"
+        if not is_ready(source.data if order is None else source.data.transpose(order)):
+            return f"__ready({name}, {order})"
+        return name if order is None else f"{name}.transpose({order})"
+
+    def held(self, x: Any, order: Order) -> str:
+        """The expression of an array that the function holds on to, as the kernel takes it."""
+        view = np.asarray(x).view() if order is None else x.transpose(order)
+        name = self.name("c", view)
+        return name if is_ready(view) else f"__ready({name})"
 
     # ---- the call ----
 
@@ -229,16 +240,11 @@ class _Writer:
                 as_it_is = self.result.numbers and x.aval.dtype in PYTHON_DTYPES
                 outputs.append(number if as_it_is else f"{kind}({number})")
             else:
-                self.lines.append(f"__o{i} = __empty({x.aval.shape}, {self.name('d', x.aval.dtype)})")
-                arguments.append(f"__o{i}")
-                outputs.append(f"__o{i}")
+                outputs.append(self.output(i, f"__empty({x.aval.shape}, {self.name('d', x.aval.dtype)})"))
+                arguments.append(outputs[-1])
         if self.kernel.workspace:
             self.take_workspace()
             arguments.append("__w")
-        if self.numbers_only and not self.captured:
-            # Their types are known by now, so the dispatcher has nothing to find out.
-            (compiled,) = self.kernel.function.overloads.values()
-            self.names["__kernel"] = compiled.entry_point
         self.lines.append(f"__r = __kernel({', '.join(arguments)})")
         if self.kernel.workspace:
             self.lines.append("__give(__w)")
@@ -251,6 +257,11 @@ class _Writer:
                 self.lines.append(f"{self.target(target)}.grad = {made}")
         leaves = iter([self.leaf_of_result(x, outputs) for x in self.result.leaves])
         self.lines.append(f"return {self.tree(self.result.structure, leaves)}")
+
+    def output(self, i: int, empty: str) -> str:
+        """The expression of the array that the kernel writes an output to; `empty` is that of a new one."""
+        self.lines.append(f"__o{i} = {empty}")
+        return f"__o{i}"
 
     def take_workspace(self) -> None:
         # A call takes a workspace out of the pool, so that calls in other threads have others.

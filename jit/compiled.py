@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from autograd import Tensor
 from autograd.tape import current_tape
 
+from .bound import bound_call
 from .cache import kernel_of, uncollected
-from .caller import MISS, caller
+from .caller import MISS, Wiring, caller
 from .explain import Explained, Times, explanation
 from .graph import Graph
-from .kernel import Kernel
+from .out import caller_with_out, check_out, written
 from .outer import Link
 from .passes import optimise
 from .record import Captured, Recording
@@ -28,14 +31,36 @@ from .tracing import Trace, trace
 MAX_VARIANTS = 16
 
 
-class Variant(NamedTuple):
-    """One recording of a function: its kernel, what the kernel captures, and the function that calls it."""
+# So many callers are tried before the signature of a call is looked up.
+_RECENT = 8
 
-    recording: Recording
-    kernel: Kernel
-    captured: tuple[Captured, ...]
-    call: Callable[..., Any]
-    times: Times
+
+class Variant:
+    """One recording of a function: what the functions that call its kernel are written from, and these functions."""
+
+    def __init__(self, recording: Recording, wiring: Wiring, times: Times) -> None:
+        self.recording, self.wiring, self.times = recording, wiring, times
+        self.kernel, self.captured = wiring.kernel, wiring.captured
+        self.call = caller(wiring)
+
+    @cached_property
+    def call_with_out(self) -> Callable[..., Any]:
+        """Calls the kernel with `out=`."""
+        return caller_with_out(self.wiring)
+
+
+class _Request(NamedTuple):
+    """A call to be answered: its arguments without `out`, `out` or `None`, the signature, the leaves of the arguments.
+
+    `tried` are functions that have not answered it.
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: Any
+    signature: Signature
+    values: Sequence[Any]
+    tried: Sequence[Callable[..., Any]] = ()
 
 
 def _never(*args: Any, **kwargs: Any) -> Any:
@@ -46,24 +71,65 @@ class Compiled:
     """A function whose recordings run as kernels; made by `jit.compile` and its relatives.
 
     The first call with new shapes or dtypes records the function by running it once, and compiles what it did.
+
+    **Arguments:** those of the function, and `out`, unless the function has a parameter of that name: an array that the
+    result is written into and that is returned. For a result of several parts it has the same structure, with `None`
+    for each number and for each array that is to be allocated.
+
+    **Errors:** besides those of the function `TypeError` or `ValueError` where `out` has another structure, or an array
+    in it another shape, dtype or layout than the result, is read-only, or shares memory with an array that is read.
+
+    >>> import numpy as np
+    >>> import jit
+    >>> f, g = jit.value_and_grad(lambda x: np.sum(x**3)), np.empty(2)
+    >>> value, slope = f(np.array([1.0, 2.0]), out=(None, g))
+    >>> slope is g, g
+    (True, array([ 3., 12.]))
     """
 
     def __init__(self, function: Callable[..., Any], functional: bool = False) -> None:
         functools.update_wrapper(self, function, updated=())
         self.function, self.functional = function, functional
         self.variants: dict[Signature, list[Variant]] = {}
-        # Calls the variant that answered last.
+        self._takes_out = "out" not in _parameters(function)
+        # What answered last, and what answered before.
         self._call: Callable[..., Any] = _never
+        self._recent: tuple[Callable[..., Any], ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if current_tape() is not None:
-            return self.function(*args, **kwargs)
+            return self._recorded(args, kwargs)
         try:
             out = self._call(*args, **kwargs) if kwargs else self._call(*args)
         except Exception:
             # Not the arguments of the last call; what is wrong with them, if anything, comes out below.
             out = MISS
         return self._find(args, kwargs) if out is MISS else out
+
+    def bind(self, *args: Any, **kwargs: Any) -> Callable[[], Any]:
+        """A call with fixed arguments, which reads what the arrays hold at each call.
+
+        **Arguments:** those of a call, `out` among them if the results are to be in arrays of the caller's; arrays,
+        numbers and what else is no tensor. They are looked at now, so later changes of a list or dict are not seen.
+
+        **Returns:** a function without parameters. Its result arrays are the same ones at each call, which writes over
+        what the call before left in them, so two threads need one each; numbers are new.
+
+        **Errors:** `TypeError` where the function returns tensors. A call raises the errors of `out` where the bound
+        arrays lead to a branch whose results have other shapes.
+
+        >>> import numpy as np
+        >>> import jit
+        >>> x = np.array([1.0, 2.0])
+        >>> call = jit.grad(lambda x: np.sum(x**3)).bind(x)
+        >>> call()
+        array([ 3., 12.])
+        >>> x[0] = 3.0
+        >>> call()
+        array([27., 12.])
+        """
+        kwargs, out = self._without_out(kwargs)
+        return bound_call(self.function, self._answer_bound, args, kwargs, out)
 
     def __repr__(self) -> str:
         return f"<compiled {_name(self.function)}>"
@@ -75,24 +141,76 @@ class Compiled:
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answers a call of another signature, branch or kind than the last one."""
-        signature, values = signature_of(args, kwargs)
-        variant, out, eager = self._answer(signature, values, args, kwargs)
+        tried = self._recent
+        for call in tried[1:]:
+            out = _tried(call, args, kwargs)
+            if out is not MISS:
+                self._use(call)
+                return out
+        request = self._request(args, kwargs)._replace(tried=tried)
+        variant, out, eager = self._answer(request)
         if out is MISS:
-            return self._disagreement(variant, eager, signature, args, kwargs)
-        self._call = variant.call
+            return self._disagreement(variant, eager, request)
+        self._use(variant.call if request.out is None else variant.call_with_out)
         return out
 
-    def _answer(
-        self, signature: Signature, values: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Variant, Any, Any]:
+    def _use(self, call: Callable[..., Any]) -> None:
+        self._call = call
+        self._recent = (call, *[x for x in self._recent if x is not call])[:_RECENT]
+
+    def _without_out(self, kwargs: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+        if not (self._takes_out and "out" in kwargs):
+            return kwargs, None
+        return {key: x for key, x in kwargs.items() if key != "out"}, kwargs["out"]
+
+    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Request:
+        kwargs, out = self._without_out(kwargs)
+        return _Request(args, kwargs, out, *signature_of(args, kwargs))
+
+    def _recorded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs the function as part of what is recorded."""
+        kwargs, out = self._without_out(kwargs)
+        if out is not None:
+            raise TypeError(f"{self!r} was called with `out=` while a tape records, which follows results, not arrays")
+        return self.function(*args, **kwargs)
+
+    def _answer(self, request: _Request) -> tuple[Variant, Any, Any]:
         """The variant that answers a call, recorded if need be, what its kernel returns, and the eager result."""
-        for variant in self.variants.get(signature, ()):
-            out = _tried(variant, args, kwargs)
+        for variant in self.variants.get(request.signature, ()):
+            out = self._answer_of(variant, request)
             if out is not MISS:
                 return variant, out, None
         with uncollected():
-            variant, eager = self._record(signature, values)
-        return variant, variant.call(*args, **kwargs), eager
+            variant, eager = self._record(request.signature, request.values)
+        if request.out is not None:
+            return variant, self._answer_of(variant, request), eager
+        return variant, variant.call(*request.args, **request.kwargs), eager
+
+    def _answer_of(self, variant: Variant, request: _Request) -> Any:
+        """What the variant answers.
+
+        **Errors:** those of `check_out`, if it is this variant whose results `out` has to take.
+        """
+        args, kwargs, out, _, values, tried = request
+        if out is None:
+            return MISS if variant.call in tried else _tried(variant.call, args, kwargs)
+        try:
+            check_out(_name(self.function), variant.wiring, out, values)
+        except (TypeError, ValueError):
+            if variant.kernel.graph.guards and _tried(variant.call, args, kwargs) is MISS:
+                return MISS
+            raise
+        return _tried(variant.call_with_out, args, {**kwargs, "out": out})
+
+    def _answer_bound(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
+    ) -> tuple[Wiring, Sequence[Any], Any, bool]:
+        """Answers a bound call, as `bound_call` needs it."""
+        request = _Request(args, kwargs, out, *signature_of(args, kwargs))
+        variant, result, eager = self._answer(request)
+        if result is MISS:
+            return variant.wiring, request.values, self._disagreement(variant, eager, request), False
+        return variant.wiring, request.values, result, True
 
     def _record(self, signature: Signature, values: Sequence[Any]) -> tuple[Variant, Any]:
         start = perf_counter()
@@ -103,8 +221,8 @@ class Compiled:
         kernel = kernel_of(graph)
         times = Times(recorded - start, optimised - recorded, perf_counter() - optimised)
         sources = [x.source for x in run.recording.captured]
-        call = caller(kernel, signature, captured, sources, run.result, _link(signature, run))
-        variant = Variant(run.recording, kernel, captured, call, times)
+        wiring = Wiring(kernel, signature, captured, sources, run.result, _link(signature, run))
+        variant = Variant(run.recording, wiring, times)
         known = self.variants.setdefault(signature, [])
         known.insert(0, variant)
         times_too_many, rest = divmod(len(known) - 1, MAX_VARIANTS)
@@ -119,23 +237,23 @@ class Compiled:
             stacklevel=6,
         )
 
-    def _disagreement(
-        self, variant: Variant, eager: Any, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _disagreement(self, variant: Variant, eager: Any, request: _Request) -> Any:
         """The eager result, where the kernel does not take the branch that the recorded run took."""
-        self.variants[signature] = [x for x in self.variants[signature] if x is not variant]
+        known = self.variants[request.signature]
+        self.variants[request.signature] = [x for x in known if x is not variant]
         warnings.warn(
             f"{self!r}: a value that Python looked at ({_places(variant)}) differs in its last digits between the "
             "eager run and the kernel, on either side of the decision taken; the eager result is returned",
             stacklevel=4,
         )
-        return self.function(*args, **kwargs) if any(x.is_tensor for x in signature.leaves) else eager
+        if any(x.is_tensor for x in request.signature.leaves):
+            return self.function(*request.args, **request.kwargs)
+        return eager if request.out is None else written(variant.wiring.result.structure, request.out, eager)
 
     # ---- looking inside ----
 
     def _variant(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Variant:
-        signature, values = signature_of(args, kwargs)
-        return self._answer(signature, values, args, kwargs)[0]
+        return self._answer(self._request(args, kwargs))[0]
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The graph that a call with these arguments runs, after all passes; it prints readably.
@@ -150,19 +268,17 @@ class Compiled:
 
     def llvm(self, *args: Any, **kwargs: Any) -> str:
         """The LLVM code of the kernel that a call with these arguments runs, after optimisation."""
-        (text,) = self._variant(args, kwargs).kernel.function.inspect_llvm().values()
-        return str(text)
+        return self._variant(args, kwargs).kernel.llvm
 
     def asm(self, *args: Any, **kwargs: Any) -> str:
         """The machine code, as assembly text, of the kernel that a call with these arguments runs."""
-        (text,) = self._variant(args, kwargs).kernel.function.inspect_asm().values()
-        return str(text)
+        return self._variant(args, kwargs).kernel.asm
 
     def explain(self, *args: Any, **kwargs: Any) -> str:
         """What became of the function: its steps and what they fuse, its memory, its guards, and the times it took."""
-        signature, values = signature_of(args, kwargs)
-        variant = self._answer(signature, values, args, kwargs)[0]
-        it = Explained(signature, variant.recording, variant.kernel, variant.captured, variant.times)
+        request = self._request(args, kwargs)
+        variant = self._answer(request)[0]
+        it = Explained(request.signature, variant.recording, variant.kernel, variant.captured, variant.times)
         return explanation(_name(self.function), it, sum(map(len, self.variants.values())))
 
 
@@ -174,13 +290,21 @@ class _Method(functools.partial[Any]):
         return functools.partial(found, *self.args) if isinstance(found, types.MethodType) else found
 
 
-def _tried(variant: Variant, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the variant answers; `MISS` where the arguments are not those that it was made for."""
+def _tried(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the function returns; `MISS` where the arguments are not those that it was made for."""
     try:
-        return variant.call(*args, **kwargs)
+        return call(*args, **kwargs)
     except Exception:
-        # A captured tensor has data of another dtype, rank or layout by now.
+        # For instance, a captured tensor has data of another dtype, shape or layout by now.
         return MISS
+
+
+def _parameters(function: Callable[..., Any]) -> Collection[str]:
+    """The names of the parameters, none where they are not known."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return ()
 
 
 def _without_unused(graph: Graph, captured: tuple[Captured, ...]) -> tuple[Graph, tuple[Captured, ...]]:

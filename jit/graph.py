@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from itertools import count
+from itertools import chain, count, product
+from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,11 +83,12 @@ class Graph(NamedTuple):
         heads = [", ".join(f"{names[x]}:{x.aval}" for x in xs) for xs in (self.inputs, self.captures)]
         # A graph of captures alone must not read as one of inputs.
         yield "{ " + "; ".join(heads if self.captures else heads[:1])
+        avals: dict[Aval, str] = {}
         for primitive, inputs, params, out in self.equations:
-            written = "".join(f"{name}={_brief(value)}" + " " for name, value in params).rstrip()
-            arguments = " ".join(names[x] for x in inputs)
-            option = f"[{written}]" if written else ""
-            yield f"  {names[out]}:{out.aval} = {primitive}{option} {arguments}"
+            arguments = " ".join([names[x] for x in inputs])
+            option = f"[{' '.join([f'{name}={_brief(value)}' for name, value in params])}]" if params else ""
+            aval = avals.get(out.aval) or avals.setdefault(out.aval, str(out.aval))
+            yield f"  {names[out]}:{aval} = {primitive.name}{option} {arguments}"
         for guard in self.guards:
             yield f"  guard {names[guard]}"
         yield "  in " + ", ".join(names[x] for x in self.outputs) + " }"
@@ -104,16 +106,15 @@ def _brief(value: Any) -> str:
 class _Names(dict[Any, str]):
     """The names of variables in the order of their printing: a, b, ..., z, ba, bb, ..."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        longer = (product(ascii_lowercase[1:], *[ascii_lowercase] * n) for n in count(1))
+        self.next = chain(ascii_lowercase, map("".join, chain.from_iterable(longer))).__next__
+
     def __missing__(self, atom: Atom) -> str:
-        if isinstance(atom, Literal):
+        if type(atom) is Literal:
             return f"{atom}:{dtype_name(atom.aval.dtype)}"
-        number, name = len(self), ""
-        while True:
-            number, digit = divmod(number, 26)
-            name = chr(ord("a") + digit) + name
-            if not number:
-                break
-        self[atom] = name
+        name = self[atom] = self.next()
         return name
 
 

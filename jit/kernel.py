@@ -1,65 +1,131 @@
 """From a program to machine code: an LLVM body in a Numba intrinsic, under one `@njit` function.
 
-    @njit("Tuple((int64, float64))(float64[::1], float64[::1])")
+    @njit("Tuple((int64, float64))(Dense(float64[3]), Dense(float64[3]))")
     def k_1f3a...(a0, a1):            # inputs, captures, outputs, and the workspace if there is one
         return body(a0, a1)           # (status, outputs of shape () ...)
 
-Numba's dispatcher checks dtype, rank and layout of every argument; the body checks the shapes.
+Called from Python, the kernel checks dtype, shape and layout of every array as it takes it (`boxing.py`); called from
+compiled code, where Numba knows dtype, rank and layout, the body checks the shapes.
+
+The machine code can be kept (`saved`) and made a kernel again in another process (`restored`), which compiles nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.machinery import EXTENSION_SUFFIXES
+from math import prod
+from pathlib import Path
+from typing import Any
 
 import llvmlite
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, codegen, config, types
 from numba.extending import intrinsic
 
 from autograd.primitive import Aval
 
+from . import pool
+from .blocks import blocked
+from .boxing import Dense
+from .disjoint import disjoint
+from .emit.blas import link
 from .emit.program import Memory, emit
-from .emit.types import opaque, store
+from .emit.types import index, opaque, store
 from .fuse import fuse
 from .graph import Graph
+from .loader import code_of, load, packed, unpacked
 from .plan import Plan, plan
-from .program import Program
+from .program import Nest, Program
 
 #: What the body of a kernel returns when an array has another shape than the graph says.
 WRONG_SHAPE = -1
+#: And when an array that it writes to shares memory with another of its arrays.
+OVERLAP = -2
 # A workspace up to this size lies on the stack and costs nothing to get.
 _STACK = 16 * 1024
-# Changes with the code that is generated, so that an older kernel is never taken for a newer one.
-VERSION = 1
+# A kernel of at most so many operations keeps Python's lock: to give it away takes as long as the kernel.
+_BRIEF = 500
+# What the symbols of functions that kernels call by address begin with.
+_PREFIX = "jit_"
+# Numba's options that change the code.
+_OPTIONS = ("CPU_NAME", "CPU_FEATURES", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK")
 
 
-class Kernel(NamedTuple):
+def _sources() -> str:
+    """A hash of this package."""
+    folder, found = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        text = path.read_bytes()
+        found.update(f"{path.relative_to(folder).as_posix()} {len(text)}\n".encode() + text)
+    return found.hexdigest()
+
+
+# Taken with the import: by the time of the first kernel the files may be newer than what runs.
+_SOURCES = _sources()
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
     """A compiled graph.
 
-    `function(*inputs, *captures, *outputs[, workspace])` takes inputs of shape () by value and everything
-    else as contiguous arrays; it returns the status and the outputs of shape ().
+    `entry(*inputs, *captures, *outputs[, workspace])` takes inputs of shape () by value and everything else as
+    contiguous arrays; it returns the status and the outputs of shape (). It is the shortest way from Python, and raises
+    `TypeError` for an array that the kernel was not made for. `workspace` is the size of the one to be given, 0 for
+    none; `made` is what Numba has compiled, `None` if the kernel comes from the disk.
     """
 
     name: str
-    function: Any
     graph: Graph
-    program: Program
     workspace: int
+    entry: Callable[..., Any]
+    made: Any = None
+
+    @cached_property
+    def program(self) -> Program:
+        """The steps of the kernel."""
+        return blocked(fuse(self.graph))
+
+    @cached_property
+    def function(self) -> Any:
+        """The kernel as compiled code calls it, by Numba's dispatcher; one from the disk is compiled for that now."""
+        return self.made or build(self.graph, self.name).made
+
+    @property
+    def llvm(self) -> str:
+        """The LLVM code, after optimisation."""
+        (text,) = self.function.inspect_llvm().values()
+        return str(text)
+
+    @property
+    def asm(self) -> str:
+        """The machine code as assembly text."""
+        (text,) = self.function.inspect_asm().values()
+        return str(text)
 
 
 def name_of(graph: Graph) -> str:
     """The name of a graph's kernel: unique by its content, since machine code is linked by name."""
-    versions = (VERSION, numba.__version__, llvmlite.__version__)
-    return "k_" + hashlib.sha256(repr((graph.key, versions)).encode()).hexdigest()[:32]
+    return "k_" + hashlib.sha256(f"{graph.key} {_circumstances()}".encode()).hexdigest()[:32]
+
+
+@cache
+def _circumstances() -> str:
+    """All that decides on the code beside the graph: this package, the versions under it, the processor, options."""
+    versions = (_SOURCES, numba.__version__, llvmlite.__version__, np.__version__, EXTENSION_SUFFIXES[0])
+    cpu = (llvm.get_process_triple(), llvm.get_host_cpu_name(), codegen.get_host_cpu_features())
+    return repr((versions, cpu, [str(getattr(config, x, None)) for x in _OPTIONS]))
 
 
 def build(graph: Graph, name: str) -> Kernel:
     """Compiles a graph."""
-    program = fuse(graph)
+    program = blocked(fuse(graph))
     planned = plan(program)
     workspace = planned.size if planned.size > _STACK else 0
     signature = _signature(graph, workspace)
@@ -74,27 +140,53 @@ def build(graph: Graph, name: str) -> Kernel:
     exec(source, namespace)
     namespace["body"] = intrinsic(namespace["body"])
     exec(f"def {name}({arguments}):\n    return body({arguments})\n", namespace)
-    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
-    function = numba.njit(signature, **options)(namespace[name])
-    return Kernel(name, function, graph, program, workspace)
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": not _is_brief(program), "no_cfunc_wrapper": True}
+    made = numba.njit(signature, **options)(namespace[name])
+    return Kernel(name, graph, workspace, _result(made).entry_point, made)
+
+
+def _is_brief(program: Program) -> bool:
+    nests = [step for step in program.steps if isinstance(step, Nest)]
+    return len(nests) == len(program.steps) and sum(prod(x.shape) * len(x.entries) for x in nests) <= _BRIEF
+
+
+def saved(kernel: Kernel) -> bytes:
+    """The machine code of a kernel that this process has compiled."""
+    return packed(code_of(_result(kernel.made), kernel.workspace))
+
+
+def restored(graph: Graph, name: str, content: bytes) -> Kernel:
+    """The kernel of that graph and name, from what `saved` has returned.
+
+    **Errors:** `RuntimeError` where the kernel needs a symbol that this process does not have.
+    """
+    code = unpacked(content)
+    for symbol in code.symbols:
+        if symbol == pool.SYMBOL:
+            pool.link()
+        elif symbol.startswith(_PREFIX) and not llvm.address_of_symbol(symbol):
+            link(symbol.removeprefix(_PREFIX))
+    return Kernel(name, graph, code.workspace, load(name, code))
+
+
+def _result(dispatcher: Any) -> Any:
+    """What Numba has compiled for the one signature of a dispatcher."""
+    (result,) = dispatcher.overloads.values()
+    return result
 
 
 def _signature(graph: Graph, workspace: int) -> Any:
     arguments = [_argument(x.aval) for x in graph.inputs]
-    arguments += [_array(x.aval) for x in graph.captures]
-    arguments += [_array(x.aval) for x in graph.outputs if x.aval.shape != ()]
+    arguments += [Dense(x.aval) for x in graph.captures]
+    arguments += [Dense(x.aval, written=True) for x in graph.outputs if x.aval.shape != ()]
     if workspace:
-        arguments.append(types.Array(types.uint8, 1, "C"))
+        arguments.append(Dense(Aval((workspace,), np.dtype(np.uint8)), written=True))
     scalars = [numba.from_dtype(x.aval.dtype) for x in graph.outputs if x.aval.shape == ()]
     return types.Tuple([types.int64, *scalars])(*arguments)
 
 
 def _argument(aval: Aval) -> Any:
-    return numba.from_dtype(aval.dtype) if aval.shape == () else _array(aval)
-
-
-def _array(aval: Aval) -> Any:
-    return types.Array(numba.from_dtype(aval.dtype), aval.ndim, "C")
+    return numba.from_dtype(aval.dtype) if aval.shape == () else Dense(aval)
 
 
 def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Callable[..., Any]:
@@ -103,21 +195,24 @@ def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Call
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Sequence[Any]) -> Any:
         found = [_Argument(context, builder, t, x) for t, x in zip(signature.args, arguments, strict=True)]
+        pointers = [x.pointer for x in found]
         n, m = len(graph.inputs), len(graph.captures)
         arrays = [i for i, x in enumerate(graph.outputs) if x.aval.shape != ()]
         outputs = dict(zip(arrays, [x.pointer for x in found[n + m :]], strict=False))
         avals = [x.aval for x in (*graph.inputs, *graph.captures)] + [graph.outputs[i].aval for i in arrays]
         result = context.get_value_type(signature.return_type)
         slot = cgutils.alloca_once(builder, result)
-        body, wrong, end = (builder.append_basic_block(x) for x in ("body", "wrong_shape", "end"))
-        builder.cbranch(_fits(builder, found, avals), body, wrong)
-        builder.position_at_end(wrong)
-        failed = builder.insert_value(ir.Constant(result, None), ir.Constant(ir.IntType(64), WRONG_SHAPE), 0)
-        builder.store(failed, slot)
+        fits = _fits(builder, found, avals)
+        reads = [(x.pointer, avals[i]) for i, x in enumerate(found[: n + m]) if i >= n or avals[i].shape != ()]
+        written = list(zip(pointers[n + m :], avals[n + m :], strict=False))
+        body, refused, end = (builder.append_basic_block(x) for x in ("body", "refused", "end"))
+        builder.cbranch(builder.and_(fits, disjoint(builder, f"{name}_disjoint", written, reads)), body, refused)
+        builder.position_at_end(refused)
+        why = builder.select(fits, index(OVERLAP), index(WRONG_SHAPE))
+        builder.store(builder.insert_value(ir.Constant(result, None), why, 0), slot)
         builder.branch(end)
         builder.position_at_end(body)
         work = found[-1].pointer if workspace else _stack(builder, planned.size)
-        pointers = [x.pointer for x in found]
         memory = Memory(dict(enumerate(pointers[:n])), dict(enumerate(pointers[n : n + m])), outputs, work)
         status, scalars = emit(builder, name, program, planned, memory)
         builder.store(context.make_tuple(builder, signature.return_type, [status, *scalars]), slot)

@@ -121,11 +121,13 @@ class _Builder:
             if parent is None:
                 atoms.append(self.constant(value, primitive, values, i, node.out))
             else:
-                atom = self.atom(source_of(parent), value)
+                atom = self.atoms.get(id(parent)) or self.atom(source_of(parent), value)
                 if node.requires_grad and isinstance(parent, Node) and not parent.requires_grad:
                     atom = self.stopped(atom)
-                atoms.append(self.promoted(atom, primitive, values, i, node.out))
-        params = tuple(sorted(node.params.items()))
+                if isinstance(value, Weak):
+                    atom = self.promoted(atom, primitive, values, i, node.out)
+                atoms.append(atom)
+        params = tuple(sorted(node.params.items())) if node.params else ()
         self.atoms[id(node)] = self.equation(primitive, tuple(atoms), params, _aval(node.out))
         if primitive is ops.pow and node.out.dtype.kind == "i" and isinstance(atoms[1], Var):
             self.conditions.append(self.nonnegative(atoms[1]))
@@ -133,7 +135,7 @@ class _Builder:
 
     def promoted(self, atom: Atom, primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Atom:
         """The atom of a number that a caller gave as a Python number: it takes the dtype of the arrays beside it."""
-        if not isinstance(values[i], Weak) or not primitive.elementwise or primitive is ops.astype:
+        if not primitive.elementwise or primitive is ops.astype:
             return atom
         dtype = _weak_dtype(primitive, values, i, out)
         if dtype == atom.aval.dtype:

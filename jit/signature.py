@@ -72,10 +72,8 @@ def _array_leaf(x: np.ndarray[Any, Any], kind: type) -> Leaf:
             "`np.asarray(x)`"
         )
     check_dtype(x.dtype)
-    order, flags = order_of(x), x.flags
-    contiguous = order is not None or flags.c_contiguous
-    ready = contiguous and flags.writeable and flags.aligned and x.dtype.isnative and type(x) is np.ndarray
-    return Leaf("array", x.shape, x.dtype, order, ready, value=kind)
+    order = order_of(x)
+    return Leaf("array", x.shape, x.dtype, order, is_ready(x if order is None else x.transpose(order)), value=kind)
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
@@ -114,23 +112,13 @@ def _hashable(x: Any) -> Any:
     return (type(x), x)
 
 
-class _Writeable:
-    """What NumPy makes a writeable view of an array from."""
-
-    def __init__(self, x: np.ndarray[Any, Any]) -> None:
-        self.__array_interface__ = interface = x.__array_interface__
-        interface["data"] = (interface["data"][0], False)
-        self.owner = x
+def is_ready(x: np.ndarray[Any, Any]) -> bool:
+    """Whether kernels take the array as it is: contiguous, aligned, of the machine's byte order, and of no subclass."""
+    return type(x) is np.ndarray and x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative
 
 
 def ready(x: Any, order: Order = None) -> np.ndarray[Any, Any]:
-    """The array as kernels read it: permuted to `order`, contiguous, aligned, of the machine's byte order, writeable.
-
-    A kernel writes to none of its inputs; it is Numba that tells read-only arrays apart, and takes them for others.
-    """
+    """The array as kernels take it: permuted to `order`, and copied where it is not `is_ready` then."""
     x = np.asarray(x)
     x = x if order is None else x.transpose(order)
-    flags, dtype = x.flags, x.dtype
-    if not (flags.c_contiguous and flags.aligned and dtype.isnative):
-        return np.array(x, dtype.newbyteorder("="), order="C")
-    return x if flags.writeable else np.asarray(_Writeable(x))
+    return x if is_ready(x) else np.array(x, x.dtype.newbyteorder("="), order="C")

@@ -1,10 +1,13 @@
-"""Shared by all tests: seeded random numbers, and hypothesis profiles."""
+"""Shared by all tests: seeded random numbers, hypothesis profiles, and no kernels on the disk."""
 
 import os
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+# Every test compiles what it runs, and none writes to the user's folder; those of the disk cache name one of their own.
+os.environ["JIT_CACHE_DIR"] = ""
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

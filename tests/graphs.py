@@ -95,15 +95,14 @@ class Running:
         avals = [x.aval for x in self.graph.outputs]
         results = [garbage(a.shape, a.dtype) for a in avals if a.shape != ()]
         work = [garbage((self.kernel.workspace,), np.dtype(np.uint8))] if self.kernel.workspace else []
-        status, *scalars = self.kernel.function(*given, *self.captured, *results, *work)
+        status, *scalars = self.kernel.entry(*given, *self.captured, *results, *work)
         arrays, numbers = iter(results), iter(scalars)
         return status, [a.dtype.type(next(numbers)) if a.shape == () else next(arrays) for a in avals]
 
     @property
     def llvm(self) -> str:
         """The optimised LLVM code."""
-        (text,) = self.kernel.function.inspect_llvm().values()
-        return str(text)
+        return self.kernel.llvm
 
 
 def garbage(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

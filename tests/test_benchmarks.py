@@ -19,6 +19,7 @@ from benchmarks import handwritten, workloads
 from benchmarks.chart import chart
 from benchmarks.compile_time import chain, expected
 from benchmarks.contestants import BY_NAME, CONTESTANTS, PEER, Contestant
+from benchmarks.eager_overhead import LINKS, OPERATIONS, survival
 from benchmarks.harness import check, compete
 from benchmarks.measure import Entries, Entry, alternate, difference
 from benchmarks.process import Crew, WorkerError
@@ -402,3 +403,20 @@ def test_compile_time_chain_has_the_value_and_slope_that_are_expected():
     assert expected(7)[0] == pytest.approx(by_hand, rel=1e-15)
     assert function(0.3) == pytest.approx(value, rel=1e-15)
     assert (function(0.3 + 1e-6) - function(0.3 - 1e-6)) / 2e-6 == pytest.approx(slope, rel=1e-7)
+
+
+def test_small_operations_have_the_same_result_recorded():
+    for name, arrays, operation in OPERATIONS:
+        recorded = operation(*[ag.tensor(x, requires_grad=True) for x in arrays])
+        assert recorded.requires_grad, name
+        np.testing.assert_array_equal(recorded.data, operation(*arrays), err_msg=name)
+
+
+def test_the_survival_program_has_as_many_operations_as_its_figure_is_divided_by():
+    x, censored = np.linspace(0.5, 1.5, 10), np.arange(10) % 2 == 0
+    with ag.record() as tape:
+        value = survival(ag.tensor(x), censored)
+    assert len(tape.nodes) == 7 * LINKS
+    hazard = np.exp(0.1 * x)
+    by_hand = LINKS * float(np.sum(hazard[censored])) + LINKS * float(np.sum((-0.9 * x)[~censored]))
+    assert float(value) == pytest.approx(by_hand, rel=1e-14)

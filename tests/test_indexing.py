@@ -310,3 +310,39 @@ def test_errors_of_functions():
         F.take_along_axis(X, np.zeros(3, int), 0)
     with pytest.raises(TypeError, match="`take_along_axis` needs indices that are integers"):
         F.take_along_axis(X, X, 0)
+
+
+def test_an_index_that_is_equal_but_no_integer_is_refused_although_its_equal_was_seen():
+    t = ag.Tensor(X)
+    assert t[1:].shape == (1, 3, 4)
+    assert t[0:1].shape == (1, 3, 4)
+    with pytest.raises(TypeError):
+        t[1.0:]
+    with pytest.raises(TypeError):
+        t[0:1.0]
+    assert t[1].shape == (3, 4)
+    assert t[True].shape == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("bound", [np.int64(1), np.uint8(1), True, ag.Tensor(1), np.array(1)])
+def test_bounds_of_a_slice_are_what_has_an_index(bound):
+    t = ag.Tensor(X)
+    same(t[bound:, :bound], X[1:, :1])
+    same(t[..., ::bound], X)
+
+
+def test_a_tensor_in_a_slice_is_a_guard_each_time():
+    t = ag.Tensor(X)
+    for n in (1, 2):
+        with ag.record() as tape:
+            assert t[: ag.tensor(n)].shape == (n, 3, 4)
+        assert [guard.value for guard in tape.guards] == [n]
+
+
+def test_equations_share_the_parameters_of_an_index_and_nobody_writes_to_them():
+    t = ag.Tensor(X, requires_grad=True)
+    y, z = t[1, ::2], t[1, ::2]
+    assert y.node.params is z.node.params
+    (y * z).sum().backward()
+    assert y.node.params == {"index": (1, (0, 2, 2), (0, 4, 1))}
+    same(t.grad, scattered(X.shape, (1, slice(None, None, 2)), 2 * X[1, ::2]))

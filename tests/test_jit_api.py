@@ -309,6 +309,51 @@ def test_captured_arrays_that_kernels_do_not_take():
         jit.compile(lambda x: x * a)(X)
 
 
+class Sub(np.ndarray):
+    pass
+
+
+KINDS = [
+    2.0, 2, True, np.float64(2), np.float32(2), np.int64(2), np.bool_(True), np.array(2.0), np.array(2), np.array(True),
+    np.array([2.0]), np.array([2]), np.array([[2.0]]), np.array(2.0, ">f8"), np.array([2.0], ">f8"),
+    np.array([2.0], "f4"), np.array([2.0]).view(Sub), np.array(2.0).view(Sub), ag.tensor(2.0),
+    ag.tensor([2.0]), [2.0], (2.0,),
+]  # fmt: skip
+
+
+def test_kinds_of_arguments_are_told_apart():
+    """After each kind of argument comes each other one, first as a new one and then as a known one."""
+
+    def f(x):
+        x = x[0] if isinstance(x, list | tuple) else x
+        return x * 2.5, x + 1
+
+    def plain(x):
+        return x.view(np.ndarray)[()] if isinstance(x, Sub) else x
+
+    def native(x):
+        return x.numpy() if isinstance(x, ag.Tensor) else np.asarray(x, np.asarray(x).dtype.newbyteorder("="))[()]
+
+    compiled = jit.compile(f)
+    expected = [f(plain(x)) for x in KINDS]
+    for shift in range(len(KINDS)):
+        for i in range(len(KINDS)):
+            k = (i * (shift + 1)) % len(KINDS)
+            ours = compiled(KINDS[k])
+            for y, z in zip(ours, expected[k], strict=True):
+                assert isinstance(y, ag.Tensor) == isinstance(z, ag.Tensor)
+                same(native(y), native(z))
+    assert len(compiled.variants) == len(KINDS)
+
+
+def test_more_signatures_than_are_tried_at_once():
+    f = jit.compile(lambda x: x * 2)
+    for _ in range(2):
+        for n in range(1, 20):
+            same(f(np.ones(n)), np.full(n, 2.0))
+    assert [len(variants) for variants in f.variants.values()] == [1] * 19
+
+
 # ---- wrong calls ----
 
 

@@ -224,3 +224,142 @@ def test_tensors_in_many_threads():
         return np.array_equal(ag.grad(f(X + i), [w])[0].numpy(), X + i)
 
     assert all(in_threads(work))
+
+
+# ---- the disk ----
+
+
+@pytest.fixture
+def kernels(tmp_path, monkeypatch):
+    """The folder of kernels on the disk."""
+    monkeypatch.setenv("JIT_CACHE_DIR", str(tmp_path / "kernels"))
+    return tmp_path / "kernels"
+
+
+def tanh_squared(x):
+    return np.sum(np.tanh(x) ** 2)
+
+
+def anew():
+    """What a function returns that is recorded now, by a process that knows no kernel."""
+    jit.clear_cache()
+    return jit.value_and_grad(tanh_squared)(X)
+
+
+def test_the_disk_spares_compiling(kernels):
+    value, g = anew()
+    info = jit.cache_info()
+    assert (info.misses, info.loaded, info.files, info.folder) == (1, 0, 1, str(kernels))
+    assert info.bytes == sum(path.stat().st_size for path in kernels.iterdir())
+    again, same_g = anew()
+    assert jit.cache_info()[:4] == (0, 0, 1, 1)
+    assert (again, same_g.tolist()) == (value, g.tolist())
+    jit.value_and_grad(tanh_squared)(X)
+    assert jit.cache_info()[:4] == (1, 0, 1, 1)
+
+
+def test_kernels_from_the_disk_can_be_looked_at(kernels):
+    anew(), anew()
+    f = jit.value_and_grad(tanh_squared)
+    f(X)
+    assert "from the disk" in f.explain(X)
+    assert "tanh" in f.explain(X)
+    assert "fmul" in f.llvm(X)
+    assert next(iter(f.variants.values()))[0].kernel.name in f.asm(X)
+    assert jit.cache_info().misses == 0
+
+
+@pytest.mark.parametrize("place", [0, 20, 60, 500, -1])
+def test_a_flipped_bit_does_no_harm(kernels, place):
+    value, g = anew()
+    (path,) = kernels.iterdir()
+    whole = bytearray(path.read_bytes())
+    whole[place] ^= 4
+    path.write_bytes(whole)
+    jit.clear_cache()
+    cache._CACHE._store = None
+    with pytest.warns(RuntimeWarning, match="is damaged") as caught:
+        again, same_g = anew()
+    assert len(caught) == 1
+    assert jit.cache_info().misses == 1
+    assert (again, same_g.tolist()) == (value, g.tolist())
+    anew()
+    assert jit.cache_info().loaded == 1, "what was damaged has been replaced"
+
+
+def test_code_that_cannot_be_linked_is_compiled(kernels, monkeypatch):
+    value, _ = anew()
+
+    def restored(*_):
+        raise RuntimeError("Symbols not found: [ jit_dgemm ]")
+
+    monkeypatch.setattr(cache, "restored", restored)
+    with pytest.warns(RuntimeWarning, match="jit_dgemm"):
+        assert anew()[0] == value
+    assert jit.cache_info()[1:3] == (1, 0)
+
+
+def test_clearing_the_disk_too(kernels):
+    f = jit.value_and_grad(tanh_squared)
+    value, _ = f(X)
+    jit.clear_cache()
+    assert jit.cache_info().files == 1
+    jit.clear_cache(disk=True)
+    assert jit.cache_info()[:4] == (0, 0, 0, 0)
+    assert (jit.cache_info().files, jit.cache_info().bytes) == (0, 0)
+    assert f(X)[0] == value
+    anew()
+    assert jit.cache_info().misses == 1
+
+
+def test_the_folder_may_change_and_be_none(kernels, monkeypatch, tmp_path):
+    anew()
+    monkeypatch.setenv("JIT_CACHE_DIR", str(tmp_path / "other"))
+    anew()
+    assert jit.cache_info()[1:3] == (1, 0)
+    assert len(list((tmp_path / "other").iterdir())) == 1
+    monkeypatch.setenv("JIT_CACHE_DIR", "")
+    anew()
+    assert jit.cache_info()[1:3] == (1, 0)
+    assert (jit.cache_info().folder, jit.cache_info().files) == (None, 0)
+    jit.clear_cache(disk=True)
+    assert len(list(kernels.iterdir())) == len(list((tmp_path / "other").iterdir())) == 1
+
+
+SECOND = """
+import json, sys
+import numpy as np
+import numba.core.compiler, numba.core.cpu
+import jit
+
+def never(*_, **__):
+    raise AssertionError("this process must not compile, nor load what compiles")
+
+if sys.argv[1] == "second":
+    numba.core.compiler.compile_extra = never
+    numba.core.cpu.CPUContext.load_additional_registries = never
+    jit.kernel.build = never
+X = np.linspace(0.5, 2.0, 20)
+W = np.outer(X, X)
+functions = [
+    (lambda x: 5 * x**3 + 2 * x, 1.5),
+    (lambda x: np.sum(np.tanh(x @ W) * x), X),
+    (lambda w: np.sum(np.exp(w @ w.T / 50)), np.tile(W, (4, 4)) / 9),
+]
+results = [jit.value_and_grad(f)(x) for f, x in functions]
+print(json.dumps([[float(value), np.asarray(g).tolist()] for value, g in results]))
+print(list(jit.cache_info()[:3]))
+"""
+
+
+def test_a_second_process_compiles_nothing(kernels):
+    outputs = []
+    for which in ("first", "second"):
+        code = [sys.executable, "-W", "error", "-c", SECOND, which]
+        done = subprocess.run(code, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout.splitlines())
+    (expected, first), (found, second) = outputs
+    assert first == "[0, 3, 0]"
+    assert second == "[0, 0, 3]"
+    assert found == expected

@@ -81,7 +81,7 @@ def check_compiled(case: Case, inputs: Sequence[Any], each: bool = False, count:
     before = checks.contents(given)
     with np.errstate(all="ignore"):
         expected = function(case)(*given)
-    actual = compiled(case)(*given)
+        actual = compiled(case)(*given)
     assert len(actual) == len(expected)
     for ours, eager in zip(actual[:count], expected[:count], strict=True):
         checks.close(ours, eager, ULPS, each)

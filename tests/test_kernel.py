@@ -1,5 +1,6 @@
 """Kernels: their code is vectorised and allocates nothing; their names, status, threads and calling convention."""
 
+import functools
 import re
 import threading
 import time
@@ -7,10 +8,12 @@ import time
 import numpy as np
 import pytest
 
+import autograd as ag
 from autograd import ops
 from autograd.primitive import Aval
+from jit import kernel as kernels
 from jit.graph import Graph, Var
-from jit.kernel import WRONG_SHAPE, build, name_of
+from jit.kernel import Kernel, build, name_of, restored, saved
 from jit.program import Fill, Nest
 from tests.graphs import Running, check, compiled, garbage, graph_after, loops, same, with_gradient
 
@@ -122,10 +125,43 @@ def test_a_kernel_goes_by_its_name():
     assert run.kernel.name in run.llvm
 
 
+def test_a_name_depends_on_the_machine_and_on_what_compiles(monkeypatch):
+    graph = graph_after(lambda x: x * 2, X)
+    before = name_of(graph)
+    names = [before]
+    changes = [
+        (kernels, "_SOURCES", "of another version"), (kernels.numba, "__version__", "0.1"),
+        (kernels.llvmlite, "__version__", "0.1"), (kernels.np, "__version__", "0.1"),
+        (kernels, "EXTENSION_SUFFIXES", [".cpython-399.so"]), (kernels.llvm, "get_process_triple", lambda: "vax"),
+        (kernels.llvm, "get_host_cpu_name", lambda: "780"), (kernels.config, "CPU_FEATURES", "+none"),
+        (kernels.codegen, "get_host_cpu_features", lambda: "-all"), (kernels.config, "OPT", "0"),
+    ]  # fmt: skip
+    for where, what, other in changes:
+        with monkeypatch.context() as changed:
+            changed.setattr(where, what, other)
+            kernels._circumstances.cache_clear()
+            names.append(name_of(graph))
+    kernels._circumstances.cache_clear()
+    assert len(set(names)) == len(changes) + 1
+    assert name_of(graph) == before
+
+
+def test_the_sources_are_those_of_the_package(tmp_path, monkeypatch):
+    found = [kernels._sources()]
+    monkeypatch.setattr(kernels, "__file__", str(tmp_path / "kernel.py"))
+    (tmp_path / "emit").mkdir()
+    for text in ("x = 1", "x = 2"):
+        (tmp_path / "emit" / "scalar.py").write_text(text)
+        found.append(kernels._sources())
+    (tmp_path / "emit" / "scalar.py").rename(tmp_path / "emit" / "other.py")
+    found.append(kernels._sources())
+    assert len(set(found)) == 4
+
+
 def test_kernels_of_one_graph_live_side_by_side():
     f = lambda x: total(ops.exp(x))
     first, second = compiled(f, X), compiled(f, X)
-    assert first.kernel.function is not second.kernel.function
+    assert first.kernel.entry is not second.kernel.entry
     assert first(X) == second(X)
     del first
     assert second(X)[0] == 0
@@ -136,20 +172,20 @@ def test_kernels_of_one_graph_live_side_by_side():
 
 def test_arrays_of_another_shape_are_refused():
     run = compiled(lambda x, y: x * y, X, X)
-    kernel = run.kernel.function
     out = np.zeros(1000)
-    assert kernel(X, X, out) == (0,)
+    assert run.kernel.entry(X, X, out) == (0,)
     for arguments in ((X[1:], X, out), (X, X[1:], out), (X, X, out[1:]), (X[:0], X, out)):
         before = out.copy()
-        assert kernel(*arguments) == (WRONG_SHAPE,)
+        with pytest.raises(TypeError, match=r"takes a contiguous float64\[1000\]"):
+            run.kernel.entry(*arguments)
         np.testing.assert_array_equal(out, before)
 
 
 @pytest.mark.parametrize("wrong", [X.astype(np.float32), X.reshape(10, 100), X[::2], np.arange(1000), 1.0])
 def test_other_dtypes_ranks_and_layouts_are_refused(wrong):
-    kernel = compiled(lambda x: x * 2, X).kernel.function
-    with pytest.raises(TypeError, match="No matching definition"):
-        kernel(wrong, np.empty(1000))
+    kernel = compiled(lambda x: x * 2, X).kernel
+    with pytest.raises(TypeError, match=r"takes a contiguous float64\[1000\]"):
+        kernel.entry(wrong, np.empty(1000))
 
 
 @pytest.mark.parametrize("captured", [np.array(2.0), np.ones(3)], ids=str)
@@ -171,8 +207,7 @@ def test_numbers_go_by_value():
 
 
 def test_no_arguments_at_all():
-    function = build(Graph((), (), (), (), ()), "k_nothing").function
-    assert function() == (0,)
+    assert build(Graph((), (), (), (), ()), "k_nothing").entry() == (0,)
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"])
@@ -229,6 +264,12 @@ def test_the_lock_of_python_is_released():
     assert counted[0] > 10
 
 
+def test_a_brief_kernel_keeps_the_lock():
+    assert "PyEval_SaveThread" not in compiled(lambda x: 5 * x**3 + 2 * x**2, 2.0).llvm
+    assert "PyEval_SaveThread" not in compiled(lambda x: total(x * x), np.ones(10)).llvm
+    assert "PyEval_SaveThread" in compiled(lambda x: x @ x, np.ones((30, 30))).llvm
+
+
 def test_threads_get_their_own_results():
     run = compiled(two_products, MATRIX)
     inputs = [MATRIX * k for k in range(1, 5)]
@@ -244,3 +285,64 @@ def test_threads_get_their_own_results():
     for worker in workers:
         worker.join()
     assert found == [[result] * 20 for result in expected]
+
+
+# ---- from machine code ----
+
+
+def again(run: Running) -> Kernel:
+    """The kernel, made of its machine code."""
+    return restored(run.graph, run.kernel.name, saved(run.kernel))
+
+
+RESTORED = {
+    "numbers": (lambda x, i: (x * i, i + 1), (2.0, 3)),
+    "arrays": (with_gradient(lambda x: total(ops.tanh(x) * ops.sin(x))), (X,)),
+    "nothing": (lambda: (np.array(2.0) * ag.tensor(3.0),), ()),
+    "products by BLAS, and a workspace": (two_products, (MATRIX,)),
+    "functions of C": (lambda x: (ops.sin(x), ops.exp(x), x**0.3, ops.erf(x), ops.log1p(x)), (1.25,)),
+    "an index": (lambda x, i: ops.gather(x, i), (X, np.array([3, 999]))),
+    "single precision": (lambda x: ops.exp(x) * 2, (X.astype(np.float32),)),
+    "a long program": (lambda x: functools.reduce(lambda y, _: ops.sin(y) * 1.5 + x, range(800), x), (0.3,)),
+}
+
+
+@pytest.mark.parametrize(("f", "inputs"), RESTORED.values(), ids=RESTORED)
+def test_machine_code_makes_the_same_kernel(f, inputs):
+    run = compiled(f, *inputs)
+    expected = run(*inputs)
+    run.kernel = again(run)
+    found = run(*inputs)
+    assert found[0] == expected[0] == 0
+    for ours, theirs in zip(found[1], expected[1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_restored_kernel_checks_its_arrays():
+    kernel = again(compiled(lambda x: x * 2, X))
+    out = np.empty(1000)
+    for wrong in (X[::2], X[1:], X.astype(np.float32), "x", None, [1.0]):
+        with pytest.raises(TypeError, match=r"takes a contiguous float64\[1000\]"):
+            kernel.entry(wrong, out)
+    with pytest.raises(TypeError, match="expected 2 arguments, got 1"):
+        kernel.entry(out)
+    assert kernel.entry(X, out) == (0,)
+
+
+def test_a_restored_kernel_is_compiled_when_its_code_is_looked_at():
+    run = compiled(lambda x: x * 2, X)
+    kernel = again(run)
+    assert kernel.made is None
+    assert (kernel.name, kernel.workspace) == (run.kernel.name, run.kernel.workspace)
+    assert len(kernel.program.steps) == len(run.kernel.program.steps)
+    assert "fmul" in kernel.llvm or "fadd" in kernel.llvm
+    assert kernel.function is kernel.function
+    assert kernel.name in kernel.asm
+
+
+def test_restored_code_lives_as_long_as_what_calls_it():
+    run = compiled(lambda x: total(x) * 2, X)
+    several = [again(run) for _ in range(3)]
+    entry = several[1].entry
+    del several
+    assert entry(X) == run.kernel.entry(X)

@@ -359,3 +359,18 @@ def test_errors_say_what_is_needed(call, words):
 def test_a_reshape_to_another_number_of_elements_is_explained():
     with pytest.raises(ValueError, match=r"`reshape` needs a shape of the same number of elements, got \(2, 3\)"):
         ag.Tensor(X).reshape(5)
+
+
+def test_a_reshape_to_a_number_is_a_scalar_of_numpy():
+    x = ag.Tensor([2.0], requires_grad=True)
+    y = x.reshape(())
+    assert type(y.data) is np.float64
+    (y * y).backward()
+    assert x.grad.tolist() == [4.0]
+
+
+def test_parts_of_a_concatenation_have_their_gradients():
+    xs = [ag.Tensor(np.ones((2, n)), requires_grad=True) for n in (1, 0, 3)]
+    out = F.concatenate(xs, axis=1)
+    out.backward(np.arange(8.0).reshape(2, 4))
+    assert [x.grad.tolist() for x in xs] == [[[0.0], [4.0]], [[], []], [[1.0, 2.0, 3.0], [5.0, 6.0, 7.0]]]

@@ -22,7 +22,8 @@ def in_pieces(f, *inputs, size=2, inlined=16, rtol=1e-9):
     """`f` compiled with limits that take even a short function to pieces."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_module, "LONG", 0)
-        patch.setattr(outline, "PIECE", size)
+        patch.setattr(outline, "SMALLEST", size)
+        patch.setattr(outline, "LARGEST", 2 * size)
         patch.setattr(program_module, "MOST_INLINED", inlined)
         return check(f, *inputs, rtol=rtol)
 
@@ -90,6 +91,7 @@ def test_a_long_scalar_program_as_it_comes():
             y = ops.sin(y) * x + k * 1e-3
         return y
 
+    # Every piece has numbers of its own.
     run = check(with_gradient(f), 0.3, rtol=1e-9)
     assert function_count(run) > 10
 
@@ -108,12 +110,46 @@ def test_a_long_program_of_loops_and_products_as_it_comes():
     assert function_count(run) < 30
 
 
-def test_pieces_keep_the_steps_and_end_at_a_size():
+def entries(steps):
+    """The steps, those of shape () by their entries."""
+    return [x for step in steps for x in (step.entries if isinstance(step, Nest) and step.shape == () else [step])]
+
+
+def test_pieces_keep_the_steps_and_end_between_two_sizes():
     program = program_of(with_gradient(lambda x: np.sum(scalars_and_loops(x, np.arange(70))[2] ** 2)), np.ones(70))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outline, "PIECE", 20)
+        patch.setattr(outline, "SMALLEST", 20)
+        patch.setattr(outline, "LARGEST", 50)
         cut = list(pieces(program.steps))
-    assert [step for piece in cut for step in piece] == list(program.steps)
+    assert [x for piece in cut for x in entries(piece)] == entries(program.steps)
     weights = [[weight(step) for step in piece] for piece in cut]
-    assert all(sum(piece) >= 20 > sum(piece[:-1]) for piece in weights[:-1])
+    assert len(cut) > 3
+    assert all(20 <= sum(piece) < 50 + CALL for piece in weights[:-1])
     assert any(CALL in piece for piece in weights)
+
+
+@pytest.mark.parametrize("period", [2, 4, 30, 333])
+def test_a_long_loop_is_cut_alike_wherever_it_is(period):
+    def f(x):
+        for k in range(6000):
+            x = ops.sin(x) if k % period else x * 0.5
+        return x
+
+    run = check(with_gradient(f), 0.3, rtol=1e-9)
+    assert len(list(pieces(run.kernel.program.steps))) > 20
+    assert function_count(run) < 20
+
+
+def test_pieces_of_one_shape_that_read_different_memory():
+    def f(x, w):
+        kept = []
+        for k in range(700):
+            x = ops.sin(x * w[k % 7]) + 0.25
+            kept.append(x)
+        total = x
+        for k in range(700):
+            total = total * 0.5 + kept[(k * 311) % 700] * w[k % 7]
+        return total
+
+    run = check(with_gradient(f, 2), 0.3, np.linspace(0.5, 1.5, 7), rtol=1e-9)
+    assert function_count(run) > 3

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from autograd import ops
 from jit import plan as plan_module
 from jit.emit import outline
+from jit.emit.wiring import Layout
 from jit.fuse import fuse
 from jit.plan import ALIGNMENT, CALL, Plan, plan
 from jit.program import Buffer, Nest, Program
@@ -163,16 +164,16 @@ def test_a_short_program_has_no_state():
 def test_the_state_of_a_long_program_has_room_for_every_scalar():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_module, "LONG", 5)
-        patch.setattr(outline, "PIECE", 5)
-        slots: list[int] = []
-        original = outline.Registers.slot
+        patch.setattr(outline, "SMALLEST", 5)
+        patch.setattr(outline, "LARGEST", 10)
+        ends: list[int] = []
+        original = Layout.keep
 
-        def slot(registers, atom):
-            place = original(registers, atom)
-            slots.append(len(registers.slots))
-            return place
+        def keep(layout, x, piece):
+            original(layout, x, piece)
+            ends.append(layout.slots[x].offset + 8)
 
-        patch.setattr(outline.Registers, "slot", slot)
+        patch.setattr(Layout, "keep", keep)
         graph = graph_after(products, np.linspace(0.5, 1.0, 6))
         program = fuse(graph)
         planned = plan(program)
@@ -180,8 +181,9 @@ def test_the_state_of_a_long_program_has_room_for_every_scalar():
         assert planned.state % ALIGNMENT == 0
         check_plan(program, planned)
         check(products, np.linspace(0.5, 1.0, 6))
-        assert max(slots) > 15
-        assert planned.state + 8 * max(slots) <= planned.size
+        assert len(set(ends)) > 15
+        assert planned.state < min(ends)
+        assert max(ends) <= planned.size
 
 
 def test_what_makes_a_program_long():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -50,8 +51,8 @@ def stacked(name: str, xs: Sequence[Any], axis: int) -> Any:
         )
     (shape,) = shapes
     axis = axis_of(name, axis, len(shape) + 1)
-    shape = (*shape[:axis], 1, *shape[axis:])
-    return ops.concatenate(*[ops.reshape(x, shape=shape) for x in xs], axis=axis)
+    params = {"shape": (*shape[:axis], 1, *shape[axis:])}
+    return ops.concatenate(*[ops.reshape.on(x, params) for x in xs], axis=axis)
 
 
 def axis_of(name: str, axis: Any, ndim: int) -> int:
@@ -82,6 +83,8 @@ def axes_of(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
 
 def shape_of(sizes: Any) -> Shape:
     """A shape, given as a number or a sequence of them; a tensor among them is read, and guarded."""
+    if type(sizes) is int:
+        return (sizes,)
     if isinstance(sizes, SEQUENCES):
         return tuple([n if type(n) is int else operator.index(n) for n in sizes])
     if isinstance(sizes, np.ndarray) and sizes.ndim == 1:
@@ -96,13 +99,19 @@ def given_shape(sizes: tuple[Any, ...]) -> Any:
 
 def reshaped(x: Any, shape: Shape) -> Any:
     """`x` in that very shape; `x` itself if it has it already."""
-    return x if x.shape == shape else ops.reshape(x, shape=shape)
+    return x if x.shape == shape else ops.reshape.on(x, {"shape": shape})
 
 
 def transposed(x: Any, axes: Sequence[int]) -> Any:
     """`x` with its axes in that order; `x` itself if they are so already."""
     axes = tuple(axes)
-    return x if axes == ALL_AXES[len(axes)] else ops.transpose(x, axes=axes)
+    return x if axes == ALL_AXES[len(axes)] else ops.transpose.on(x, *_order(axes))
+
+
+@lru_cache(maxsize=256)
+def _order(axes: tuple[int, ...]) -> tuple[dict[str, Any], Any]:
+    """The parameters of a transposition, and what does it to an array."""
+    return {"axes": axes}, operator.methodcaller("transpose", axes)
 
 
 def expanded(x: Any, shape: Shape) -> Any:

@@ -42,11 +42,12 @@ def dot(x: Any, y: Any) -> Any:
     11.0
     """
     x, y = as_array(x), as_array(y)
-    if not x.shape or not y.shape:
+    n, m = len(x.shape), len(y.shape)
+    if n == 0 or m == 0:
         return ops.mul(x, y)
-    if len(y.shape) == 1 or len(x.shape) <= 2 == len(y.shape):
+    if m == 1 or n <= 2 == m:
         return ops.matmul(x, y)
-    return _summed("dot", x, y, [len(x.shape) - 1], [len(y.shape) - 2])
+    return _summed("dot", x, y, [n - 1], [m - 2])
 
 
 def inner(x: Any, y: Any) -> Any:

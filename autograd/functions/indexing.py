@@ -8,6 +8,8 @@ the first.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from functools import lru_cache
 from math import prod
 from types import EllipsisType, NoneType
 from typing import Any, NamedTuple
@@ -15,10 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import ops
+from ..ops.movement import slices
 from ..primitive import Shape, Traced
 from .arguments import ARRAYS, SEQUENCES, as_array, expanded, reshaped, transposed
 
 _BASIC = frozenset({int, slice, NoneType, EllipsisType})
+_BOUNDS = frozenset({int, NoneType})
 _INTP = np.dtype(np.intp)
 
 
@@ -33,62 +37,83 @@ def getitem(x: Any, key: Any) -> Any:
     """
     kind = type(key)
     if kind is int:
-        return _row(x, key)
-    if isinstance(key, ARRAYS) and key.dtype == _INTP and x.shape and (key.shape or kind is not np.ndarray):
-        try:
-            return ops.gather(x, key)
-        except IndexError:
-            # The long way finds the words for it.
-            return _mixed(x, (key,))
+        return _planned(x, (key,))
+    if kind is slice:
+        return _planned(x, (_bounds(key),))
     items = key if kind is tuple else (key,)
+    known = []
     for item in items:
-        if type(item) not in _BASIC:
-            return _mixed(x, tuple([_item(item) for item in items]))
-    return _basic(x, items)
-
-
-def _row(x: Any, i: int) -> Any:
-    """`x[i]`, the shortest way."""
-    shape = x.shape
-    n = shape[0] if shape else 0
-    if not -n <= i < n:
-        return _basic(x, (i,))
-    return ops.slice_(x, index=(i + n if i < 0 else i, *[(0, m, 1) for m in shape[1:]]))
+        kind = type(item)
+        if kind is slice:
+            item = _bounds(item)
+        elif kind not in _BASIC:
+            return _by_arrays(x, items)
+        known.append(item)
+    return _planned(x, tuple(known))
 
 
 # ---- integers, slices, None and ... ----
 
 
 def _basic(x: Any, items: tuple[Any, ...]) -> Any:
+    return _planned(x, tuple([_bounds(item) if type(item) is slice else item for item in items]))
+
+
+def _planned(x: Any, items: tuple[Any, ...]) -> Any:
     """The elements by an index of these kinds: one slice and one reshape, or less."""
-    shape = x.shape
+    plan = _plan(items, x.shape)
+    if plan.part is not None:
+        x = ops.slice_.on(x, plan.part, plan.run)
+    return x if plan.shape is None else ops.reshape.on(x, plan.shape)
+
+
+def _bounds(item: slice) -> tuple[int | None, int | None, int | None]:
+    """A slice as a key that is equal for equal slices alone; a tensor among the bounds is read, and guarded."""
+    start, stop, step = item.start, item.stop, item.step
+    if type(start) in _BOUNDS and type(stop) in _BOUNDS and type(step) in _BOUNDS:
+        return start, stop, step
+    start, stop, step = [None if i is None else operator.index(i) for i in (start, stop, step)]
+    return start, stop, step
+
+
+class _Plan(NamedTuple):
+    """The parameters of the slice and of the reshape that an index is; `None` for what is not needed."""
+
+    part: dict[str, Any] | None
+    shape: dict[str, Any] | None
+    #: The slice of an array.
+    run: Callable[..., Any]
+
+
+@lru_cache(maxsize=4096)
+def _plan(items: tuple[Any, ...], shape: Shape) -> _Plan:
+    """The meaning of an index of integers, `(start, stop, step)`, `None` and `...`.
+
+    A program asks for the same index at each run, and finding its meaning takes longer than following it.
+    """
     index: list[int | tuple[int, int, int]] = []
     kept: list[int] = []
-    changed = False
-    for item in _filled(items, shape):
+    given = tuple([slice(*item) if type(item) is tuple else item for item in items])
+    for item in _filled(given, shape):
         if item is None:
             kept.append(1)
             continue
         n = shape[len(index)]
         if type(item) is int:
-            start = item + n if item < 0 else item
-            if not 0 <= start < n:
+            if not -n <= item < n:
                 raise _out_of_range(item, len(index), shape)
-            index.append(start)
-            changed = True
+            index.append(item % n)
             continue
         start, stop, step = item.indices(n)
         size = len(range(start, stop, step))
-        if size <= 1:
-            index.append((start if size else 0, size, 1))
-            changed = changed or size != n
-        else:
-            index.append((start, size, step))
-            changed = changed or size != n or step != 1
+        index.append((start, size, step) if size > 1 else (start if size else 0, size, 1))
         kept.append(size)
-    if changed:
-        x = ops.slice_(x, index=tuple(index))
-    return reshaped(x, tuple(kept))
+    whole = tuple([(0, n, 1) for n in shape])
+    return _Plan(
+        None if tuple(index) == whole else {"index": tuple(index)},
+        {"shape": tuple(kept)} if None in items else None,
+        operator.itemgetter(slices(tuple(index))),
+    )
 
 
 _ALL = slice(None)
@@ -153,6 +178,18 @@ def _is_mask(item: Any) -> bool:
 
 def _is_array(item: Any) -> bool:
     return isinstance(item, ARRAYS)
+
+
+def _by_arrays(x: Any, items: tuple[Any, ...]) -> Any:
+    key = items[0]
+    alone = len(items) == 1 and isinstance(key, ARRAYS) and key.dtype == _INTP and len(x.shape) > 0
+    if alone and (key.shape or isinstance(key, Traced)):
+        try:
+            return ops.gather(x, key)
+        except IndexError:
+            # The long way finds the words for it.
+            return _mixed(x, items)
+    return _mixed(x, tuple([_item(item) for item in items]))
 
 
 class _Layout(NamedTuple):

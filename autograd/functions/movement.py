@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -24,6 +25,8 @@ from .arguments import (
     transposed,
 )
 
+_REVERSED = tuple([axes[::-1] for axes in ALL_AXES])
+
 
 def reshape(x: Any, shape: int | Sequence[int]) -> Any:
     """The same elements, in the same order, in another shape.
@@ -42,6 +45,7 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Any:
     return reshaped(x, _resolved(sizes, x.shape) if -1 in sizes else sizes)
 
 
+@lru_cache(maxsize=4096)
 def _resolved(sizes: Shape, shape: Shape) -> Shape:
     """The sizes with -1 replaced by what is left."""
     known, size = prod([n for n in sizes if n != -1]), prod(shape)
@@ -96,7 +100,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     x = as_array(x)
     ndim = len(x.shape)
     if axes is None:
-        return transposed(x, ALL_AXES[ndim][::-1])
+        return transposed(x, _REVERSED[ndim])
     order = [axis_of("transpose", i, ndim) for i in axes]
     if sorted(order) != list(range(ndim)):
         raise ValueError(

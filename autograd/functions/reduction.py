@@ -27,7 +27,7 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     array([4, 6])
     """
     x = as_array(x)
-    return ops.sum(x, axis=axes_of("sum", axis, len(x.shape)), keepdims=keepdims)
+    return ops.sum.on(x, {"axis": axes_of("sum", axis, len(x.shape)), "keepdims": keepdims})
 
 
 def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -40,7 +40,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     array([ 2, 12])
     """
     x = as_array(x)
-    return ops.prod(x, axis=axes_of("prod", axis, len(x.shape)), keepdims=keepdims)
+    return ops.prod.on(x, {"axis": axes_of("prod", axis, len(x.shape)), "keepdims": keepdims})
 
 
 def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -55,7 +55,7 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     array([5., 4.])
     """
     x = as_array(x)
-    return ops.max(x, axis=axes_of("max", axis, len(x.shape)), keepdims=keepdims)
+    return ops.max.on(x, {"axis": axes_of("max", axis, len(x.shape)), "keepdims": keepdims})
 
 
 def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -70,7 +70,7 @@ def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     array([1., 3.])
     """
     x = as_array(x)
-    return ops.min(x, axis=axes_of("min", axis, len(x.shape)), keepdims=keepdims)
+    return ops.min.on(x, {"axis": axes_of("min", axis, len(x.shape)), "keepdims": keepdims})
 
 
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
@@ -153,7 +153,8 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """
     x = as_array(x)
     axes = axes_of("mean", axis, len(x.shape))
-    return ops.div(ops.sum(x, axis=axes, keepdims=keepdims), _count(x, axes))
+    total = ops.sum.on(x, {"axis": axes, "keepdims": keepdims})
+    return ops.div(total, _count(x, axes))
 
 
 def average(x: Any, axis: Axis = None, weights: Any = None, keepdims: bool = False) -> Any:

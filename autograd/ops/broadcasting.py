@@ -13,6 +13,12 @@ from ..primitive import Aval, Primitive, Shape
 _SMALL = 4096
 
 
+def _reshape_eval(x: Any, *, shape: Shape) -> Any:
+    # The method is four times as fast as the function, and NumPy's scalars ten times as fast as arrays without axes.
+    out = (x if type(x) is np.ndarray else np.asarray(x)).reshape(shape)
+    return out if shape else out[()]
+
+
 def _expand_eval(x: Any, *, shape: Shape) -> Any:
     if shape and prod(shape) <= _SMALL:
         out = np.empty(shape, x.dtype)
@@ -41,8 +47,7 @@ def _sum_aval(x: Aval, *, axis: tuple[int, ...], keepdims: bool) -> Aval:
 
 reshape = Primitive(
     "reshape",
-    # The method is four times as fast as the function, which takes numbers too.
-    eval=lambda x, *, shape: x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape),
+    eval=_reshape_eval,
     aval=lambda x, *, shape: Aval(shape, x.dtype),
     vjps=(lambda g, _, x, *, shape: reshape(g, shape=x.shape),),
     saves="shapes",
@@ -58,7 +63,7 @@ expand = Primitive(
 
 sum = Primitive(
     "sum",
-    eval=lambda x, *, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims),
+    eval=np.add.reduce,
     aval=_sum_aval,
     vjps=(lambda g, _, x, *, axis, keepdims: unreduce(g, x.shape, axis, keepdims),),
     saves="shapes",

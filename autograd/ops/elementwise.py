@@ -53,13 +53,20 @@ def _rule(partial: Rule | float, i: int, count: int) -> Rule:
         if i == 0:
             return lambda g, out, x, y: unbroadcast(g * partial(out, x, y), x)
         return lambda g, out, x, y: unbroadcast(g * partial(out, x, y), y)
-    if partial == 1.0:
-        return lambda g, _, *inputs: unbroadcast(g, inputs[i])
-    if partial == -1.0:
-        return lambda g, _, *inputs: unbroadcast(-g, inputs[i])
-    if partial == 0.0:
-        return lambda _g, _, *inputs: zeros(inputs[i])
-    return lambda g, _, *inputs: unbroadcast(g * partial, inputs[i])
+    scaled = _SCALED.get(partial) or (lambda g, x: unbroadcast(g * partial, x))
+    if count == 1:
+        return lambda g, _, x: scaled(g, x)
+    if i == 0:
+        return lambda g, _, x, y: scaled(g, x)
+    return lambda g, _, x, y: scaled(g, y)
+
+
+#: The cotangent of an input from that of the output, by the partial derivative where that is a number.
+_SCALED: dict[float, Callable[[Any, Any], Any]] = {
+    1.0: unbroadcast,
+    -1.0: lambda g, x: unbroadcast(-g, x),
+    0.0: lambda _, x: zeros(x),
+}
 
 
 def _ufunc_aval(ufunc: Any, avals: tuple[Aval, ...]) -> Aval:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,15 @@ from .broadcasting import astype
 Index = tuple[int | tuple[int, int, int], ...]
 
 
-def slices(index: Index) -> tuple[int | slice, ...]:
-    """NumPy's form of an index; a negative step that reaches element 0 stops at `None`."""
-    return tuple([i if type(i) is int else _slice(*i) for i in index])  # type: ignore[misc]
+@lru_cache(maxsize=4096)
+def slices(index: Index) -> Any:
+    """NumPy's form of an index, which is faster without a tuple where there is one axis."""
+    key = tuple([i if type(i) is int else _slice(*i) for i in index])  # type: ignore[misc]
+    return key[0] if len(key) == 1 else key
 
 
 def _slice(start: int, size: int, step: int) -> slice:
+    # A negative step that reaches element 0 stops at `None`.
     stop = start + size * step
     return slice(start, stop if stop >= 0 else None, step) if size else slice(0, 0)
 
@@ -36,15 +41,18 @@ def _concatenate_aval(*xs: Aval, axis: int) -> Aval:
 
 
 def _concatenate_vjp(g: Any, _: Any, *xs: Any, axis: int) -> list[Any]:
-    before = [(0, n, 1) for n in g.shape[:axis]]
-    after = [(0, n, 1) for n in g.shape[axis + 1 :]]
-    parts, start = [], 0
-    for x in xs:
-        size = np.shape(x)[axis]
-        part = slice_(g, index=(*before, (start, size, 1), *after))
-        parts.append(part if part.dtype == x.dtype else astype(part, dtype=x.dtype))
-        start += size
-    return parts
+    indices = _parts(g.shape, axis, tuple([x.shape[axis] for x in xs]))
+    parts = [slice_(g, index=index) for index in indices]
+    return [part if part.dtype == x.dtype else astype(part, dtype=x.dtype) for part, x in zip(parts, xs, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def _parts(shape: Shape, axis: int, sizes: tuple[int, ...]) -> list[Index]:
+    """The indices of the parts of these sizes that an axis consists of."""
+    before = [(0, n, 1) for n in shape[:axis]]
+    after = [(0, n, 1) for n in shape[axis + 1 :]]
+    starts = accumulate(sizes, initial=0)
+    return [(*before, (start, size, 1), *after) for start, size in zip(starts, sizes, strict=False)]
 
 
 transpose = Primitive(

@@ -74,21 +74,21 @@ def _position(x: Aval, *, axis: int) -> Aval:
 
 max = Primitive(
     "max",
-    eval=lambda x, *, axis, keepdims: np.maximum.reduce(x, axis=axis, keepdims=keepdims),
+    eval=np.maximum.reduce,
     aval=_reduced,
     vjps=(_extremum_vjp,),
 )
 
 min = Primitive(
     "min",
-    eval=lambda x, *, axis, keepdims: np.minimum.reduce(x, axis=axis, keepdims=keepdims),
+    eval=np.minimum.reduce,
     aval=_reduced,
     vjps=(_extremum_vjp,),
 )
 
 prod = Primitive(
     "prod",
-    eval=lambda x, *, axis, keepdims: np.multiply.reduce(x, axis=axis, keepdims=keepdims),
+    eval=np.multiply.reduce,
     aval=_prod_aval,
     vjps=(_prod_vjp,),
     saves="inputs",

@@ -15,7 +15,7 @@ from ..plan import weight
 from ..program import Blocks, Fill, Nest, Program, Reduce, Scatter, Step, Store, atoms_by_value, nests
 
 # A piece ends between these weights.
-SMALLEST, LARGEST = 150, 450
+SMALLEST, LARGEST = 75, 225
 _WORD = 2**64 - 1
 
 

@@ -1,0 +1,110 @@
+"""Arrays as kernels take them from Python: what a kernel relies on is checked in machine code.
+
+Numba's wrapper of a function trusts its dispatcher, which looks at every argument, and refuses read-only arrays. Here
+the wrapper reads NumPy's array object itself, so a call needs no dispatcher, and no check in Python either.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba import from_dtype
+from numba.core import cgutils, types
+from numba.core.datamodel.models import ArrayModel
+from numba.extending import NativeValue, lower_cast, register_model, unbox
+
+from autograd.primitive import Aval
+
+_BYTE, _INT, _INDEX = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_ADDRESS = _BYTE.as_pointer()
+# The head of every object ends with its type; then come, by NumPy's ABI, the fields of an array, and those of a dtype.
+_HEAD = object.__basicsize__
+_TYPE, _DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = (_HEAD + offset for offset in (-8, 0, 8, 16, 40, 48))
+_BYTE_ORDER, _NUMBER = _HEAD + 10, _HEAD + 12
+_SWAPPED = ord(">" if sys.byteorder == "little" else "<")
+_CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
+# The symbol for the address of NumPy's array type.
+_NDARRAY = "jit_numpy_ndarray"
+
+llvm.add_symbol(_NDARRAY, id(np.ndarray))
+
+
+class Dense(types.Array):
+    """The type of an array of one dtype and shape: contiguous, aligned, of the machine's byte order.
+
+    One that is `written` is writeable as well.
+    """
+
+    def __init__(self, aval: Aval, written: bool = False) -> None:
+        self.aval, self.written = aval, written
+        name = f"Dense({aval}, {'written' if written else 'read'})"
+        super().__init__(from_dtype(aval.dtype), aval.ndim, "C", readonly=not written, name=name)
+
+    @property
+    def key(self) -> Any:
+        """What tells the type from others."""
+        return self.aval, self.written
+
+
+register_model(Dense)(ArrayModel)
+
+
+@lower_cast(types.Array, Dense)
+def _from_compiled_code(context: Any, builder: Any, given: Any, wanted: Any, array: Any) -> Any:
+    """The array as it is; its shape is for the kernel to check."""
+    return array
+
+
+@unbox(Dense)
+def _unbox(kind: Dense, given: Any, c: Any) -> Any:
+    """The array, or a `TypeError` if it is no such array."""
+    b, aval, n = c.builder, kind.aval, kind.aval.ndim
+    strides = [aval.dtype.itemsize * int(np.prod(aval.shape[i + 1 :])) for i in range(n)]
+    array = c.context.make_array(kind)(c.context, b)
+    array.shape, array.strides = (ir.Constant(ir.ArrayType(_INDEX, n), list(x)) for x in (aval.shape, strides))
+    array.nitems, array.itemsize = (_INDEX(x) for x in (int(np.prod(aval.shape)), aval.dtype.itemsize))
+    fits = cgutils.alloca_once_value(b, cgutils.false_bit)
+    kind_of_array = c.context.get_c_value(b, _BYTE, _NDARRAY)
+    is_array = b.icmp_unsigned("==", _field(b, given, _TYPE, _ADDRESS), b.bitcast(kind_of_array, _ADDRESS))
+    with b.if_then(is_array, likely=True), b.if_then(_equal(b, _field(b, given, _NDIM, _INT), n), likely=True):
+        b.store(_described(b, given, kind), fits)
+        array.data = b.bitcast(_field(b, given, _DATA, _ADDRESS), array.data.type)
+    wrong = b.not_(b.load(fits))
+    with b.if_then(wrong, likely=False):
+        c.pyapi.err_set_string("PyExc_TypeError", f"this kernel takes a contiguous {aval} here")
+    return NativeValue(array._getvalue(), is_error=wrong)
+
+
+def _described(b: Any, array: Any, kind: Dense) -> Any:
+    """Whether an array of as many axes has the shape, the dtype and the flags."""
+    dtype, shape = (_field(b, array, offset, _ADDRESS) for offset in (_DTYPE, _SHAPE))
+    number = _field(b, dtype, _NUMBER, _INT)
+    flags = _CONTIGUOUS | _ALIGNED | (_WRITEABLE if kind.written else 0)
+    numbers = [_equal(b, number, n) for n in numbers_of(kind.aval.dtype)]
+    fits = numbers[0] if len(numbers) == 1 else b.or_(*numbers)
+    fits = b.and_(fits, b.icmp_signed("!=", _field(b, dtype, _BYTE_ORDER, _BYTE), _BYTE(_SWAPPED)))
+    fits = b.and_(fits, _equal(b, b.and_(_field(b, array, _FLAGS, _INT), _INT(flags)), flags))
+    for i, length in enumerate(kind.aval.shape):
+        fits = b.and_(fits, _equal(b, _field(b, shape, 8 * i, _INDEX), length))
+    return fits
+
+
+@cache
+def numbers_of(dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """NumPy's numbers of a dtype, two where two types of C are the same: `long` and `long long` both are `int64`."""
+    codes = "?" + np.typecodes["AllInteger"] + np.typecodes["Float"]
+    return tuple(sorted({np.dtype(code).num for code in codes if np.dtype(code) == dtype}))
+
+
+def _field(b: Any, of: Any, offset: int, kind: Any) -> Any:
+    place = b.gep(of, [_INDEX(offset)], inbounds=True, source_etype=_BYTE)
+    return b.load(b.bitcast(place, kind.as_pointer()), typ=kind)
+
+
+def _equal(b: Any, x: Any, n: int) -> Any:
+    return b.icmp_signed("==", x, x.type(n))

@@ -1,0 +1,145 @@
+"""What makes two pieces of a program the same function with other addresses.
+
+Whatever a piece reads or writes in memory lies at a fixed distance from one of the addresses that it is given: the
+place of its first use of an array, or of what an earlier piece has left for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..graph import Atom, Literal, Var
+from ..plan import Plan
+from ..program import Blocks, Compute, Entry, Fill, Nest, Operand, Scatter, Step, Store, View, by_value, nests, views
+from .interface import interface, structure
+
+# With more addresses than this a piece is given where memory begins, and shares its function with no other.
+MOST_ADDRESSES = 64
+
+
+class Location(NamedTuple):
+    """A place in memory: the kind and position of a buffer, the workspace as one; a region of it; and an offset.
+
+    The distances within a region, in bytes, are the same wherever pieces are alike.
+    """
+
+    memory: tuple[str, int]
+    region: int
+    offset: int
+
+
+class Layout:
+    """Where arrays and scalars lie; `slots` has the place of each scalar that several pieces use."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.slots: dict[Atom, Location] = {}
+
+    def view(self, view: View) -> Location:
+        """Where the first element of a view lies."""
+        buffer = view.buffer
+        offset = view.offset * buffer.dtype.itemsize
+        if buffer.kind == "work":
+            return Location(("work", 0), buffer.number, self.plan.offsets[buffer.number] + offset)
+        return Location((buffer.kind, buffer.position), buffer.number, offset)
+
+    def keep(self, x: Var, piece: int) -> None:
+        """Gives a scalar a slot among those of its piece."""
+        assert self.plan.state is not None
+        self.slots[x] = Location(("work", 0), -1 - piece, self.plan.state + 8 * len(self.slots))
+
+    def atom(self, operand: Operand) -> Location:
+        """Where a scalar that no register holds lies."""
+        slot = self.slots.get(operand.atom)
+        if slot is not None:
+            return slot
+        assert isinstance(operand.place, View)
+        return self.view(operand.place)
+
+
+class Wiring:
+    """The addresses that a piece is given, and what its code depends on beside them."""
+
+    def __init__(self, layout: Layout, steps: Sequence[Step], shared: bool) -> None:
+        self.layout, self.shared = layout, shared
+        self.given: dict[Any, Location] = {}
+        self.order: dict[Any, int] = {}
+        self.numbers: dict[Atom, int] = {}
+        self.key = tuple([part for step in steps for part in self.described(step)])
+
+    def relative(self, location: Location) -> tuple[int, int]:
+        """Which of the addresses leads to a place, and the distance from there."""
+        memory, region, offset = location
+        name = region if self.shared else memory
+        known = self.given.get(name)
+        if known is None:
+            known = self.given[name] = location if self.shared else location._replace(offset=0)
+            self.order[name] = len(self.order)
+        return self.order[name], offset - known.offset
+
+    def described(self, step: Step) -> list[Any]:
+        if isinstance(step, Nest):
+            return [self.entry(entry) for entry in step.entries] if step.shape == () else [self.nest(step)]
+        if isinstance(step, Fill):
+            return [("fill", self.placed(step.target), step.target.buffer.size, self.literal(step.value))]
+        if isinstance(step, Blocks):
+            return [self.blocks(step)]
+        primitive, inputs, params, out = step.equation
+        places = tuple([self.placed(view) for view in (*step.operands, step.target)])
+        return [(primitive, tuple([x.aval for x in inputs]), params, out.aval, places)]
+
+    def entry(self, entry: Entry) -> Any:
+        """An entry that stands in the body itself."""
+        if not isinstance(entry, Compute):
+            return self.nest(Nest((), (entry,)))
+        primitive, _, params, out = entry.equation
+        return primitive, params, tuple([self.read(x) for x in entry.operands]), out.aval.dtype, self.makes(out)
+
+    def nest(self, nest: Nest) -> Any:
+        needed = interface(nest)
+        views = tuple([self.relative(self.layout.view(view)) for view in needed.views])
+        operands = [x for entry in nest.entries for x in entry.operands]
+        # In the body itself a value that is made in place is a scalar too.
+        scalars = tuple([self.read(x) for x in operands if by_value(x) or (x.place is None and nest.shape == ())])
+        if nest.shape == () and not isinstance(nest.entries[0], Store | Scatter):
+            return structure(nest), views, scalars, self.makes(nest.entries[0].equation.out)
+        return structure(nest), views, scalars, tuple([self.makes(x) for x in needed.results])
+
+    def blocks(self, blocks: Blocks) -> Any:
+        # Tasks are functions of their own, so that pieces with them share nothing.
+        for buffer in dict.fromkeys([view.buffer for view in views(blocks)]):
+            self.relative(self.layout.view(View(buffer, 0, ())))
+        for nest in nests(blocks):
+            self.nest(nest)
+        for partial in blocks.partials:
+            self.makes(partial.equation.out)
+        return id(blocks)
+
+    def read(self, operand: Operand) -> Any:
+        atom = operand.atom
+        if type(atom) is Literal:
+            return self.literal(atom)
+        known = self.numbers.get(atom)
+        if known is not None:
+            return known
+        self.numbers[atom] = len(self.numbers)
+        return *self.relative(self.layout.atom(operand)), atom.aval.dtype
+
+    def makes(self, x: Var) -> Any:
+        self.numbers[x] = len(self.numbers)
+        slot = self.layout.slots.get(x)
+        return None if slot is None else self.relative(slot)
+
+    def placed(self, view: View) -> Any:
+        return self.relative(self.layout.view(view)), view.strides, view.buffer.dtype
+
+    @staticmethod
+    def literal(x: Literal) -> Any:
+        return x.value.tobytes(), x.aval.dtype
+
+
+def wiring(layout: Layout, steps: Sequence[Step]) -> Wiring:
+    """The wiring of a piece, by its own places if that takes few addresses, otherwise by where memory begins."""
+    found = Wiring(layout, steps, True)
+    return found if len(found.given) <= MOST_ADDRESSES else Wiring(layout, steps, False)
