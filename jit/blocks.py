@@ -75,14 +75,15 @@ def blocked(program: Program) -> Program:
     worth = _worth(program.steps)
     if not worth:
         return program
-    numbers = count(1 + max([view.buffer.number for step in program.steps for view in views(step)]))
+    facts = [_facts(step, worth) for step in program.steps]
+    numbers = count(1 + max([number for fact in facts for number in fact.buffers], default=0))
     done: list[Step] = []
-    rest = deque(program.steps)
+    rest = deque(facts)
     while rest:
-        regions = [_Region(rows, rest) for rows in set(_rows(rest[0])) & worth]
+        regions = [_Region(rows, rest) for rows in rest[0].accesses]
         best = max(regions, key=lambda region: region.cost, default=None)
         if best is None or best.cost < WORTH:
-            done.append(rest.popleft())
+            done.append(rest.popleft().step)
             continue
         done += [*best.before, best.made(numbers)]
         for _ in range(best.seen):
@@ -176,44 +177,76 @@ def _of_product(call: Call, rows: int) -> list[Access] | None:
     return None
 
 
+class _Facts(NamedTuple):
+    """A step, its accesses by the number of rows, the buffers and scalars that it needs, and those that it makes."""
+
+    step: Step
+    accesses: dict[int, list[Access]]
+    buffers: frozenset[int]
+    written: frozenset[int]
+    scalars: frozenset[Atom]
+    made: frozenset[Atom]
+
+
+def _facts(step: Step, worth: set[int]) -> _Facts:
+    by_rows = {rows: _accesses(step, rows) for rows in set(_rows(step)) & worth}
+    return _Facts(
+        step,
+        {rows: found for rows, found in by_rows.items() if found is not None},
+        frozenset([view.buffer.number for view in views(step)]),
+        frozenset([view.buffer.number for view in written(step)]),
+        frozenset(atoms_by_value(step) if isinstance(step, Nest) else ()),
+        frozenset(_made(step) if isinstance(step, Nest) else ()),
+    )
+
+
+def _made(nest: Nest) -> list[Var]:
+    return [
+        entry.equation.out
+        for entry in nest.entries
+        if (isinstance(entry, Reduce) and entry.target is None)
+        or (nest.shape == () and isinstance(entry, Compute | Gather))
+    ]
+
+
 class _Region:
     """Steps over the same rows, and those that must come before and after them."""
 
-    def __init__(self, rows: int, steps: Iterable[Step]) -> None:
+    def __init__(self, rows: int, steps: Iterable[_Facts]) -> None:
         self.rows, self.cost, self.seen = rows, 0.0, 0
         self.steps: list[Nest | Call] = []
         self.before: list[Step] = []
-        self.after: list[Step] = []
+        self.after: list[_Facts] = []
         self.accesses: defaultdict[int, list[Access]] = defaultdict(list)
         self.inside, self.later = _Touched(), _Touched()
-        for step in steps:
-            self.sort(step)
-            if len(self.after) > _FURTHEST or not self.steps:
+        for facts in steps:
+            self.sort(facts)
+            if len(self.after) > _FURTHEST:
                 break
 
-    def sort(self, step: Step) -> None:
+    def sort(self, facts: _Facts) -> None:
         """Puts the next step where it belongs."""
         self.seen += 1
-        accesses = _accesses(step, self.rows)
-        if accesses is not None and self.can_join(step, accesses):
-            self.join(step, accesses)  # type: ignore[arg-type]
-        elif self.inside.bears(step) and self.later.bears(step):
-            self.before.append(step)
+        accesses = facts.accesses.get(self.rows)
+        if accesses is not None and self.can_join(facts, accesses):
+            self.join(facts, accesses)
+        elif self.inside.bears(facts) and self.later.bears(facts):
+            self.before.append(facts.step)
         else:
-            self.after.append(step)
-            self.later.add(step)
+            self.after.append(facts)
+            self.later.add(facts)
 
-    def can_join(self, step: Step, accesses: list[Access]) -> bool:
+    def can_join(self, facts: _Facts, accesses: list[Access]) -> bool:
         """Whether the step needs of each row only what the others make of that row, and nothing that comes later."""
-        if not self.later.bears(step) or self.inside.makes(step):
+        if not self.later.bears(facts) or not self.inside.scalars.isdisjoint(facts.scalars):
             return False
         known = [(x, y) for x in accesses for y in self.accesses.get(x.buffer, ())]
         return all(_agree(x, y) for x, y in [*known, *combinations(accesses, 2)] if x.buffer == y.buffer)
 
-    def join(self, step: Nest | Call, accesses: list[Access]) -> None:
-        self.steps.append(step)
-        self.inside.add(step)
-        self.cost += _cost(step)
+    def join(self, facts: _Facts, accesses: list[Access]) -> None:
+        self.steps.append(facts.step)  # type: ignore[arg-type]
+        self.inside.add(facts)
+        self.cost += _cost(facts.step)
         for access in accesses:
             if access not in self.accesses[access.buffer]:
                 self.accesses[access.buffer].append(access)
@@ -251,37 +284,22 @@ def _agree(x: Access, y: Access) -> bool:
 
 
 class _Touched:
-    """What some steps read and write."""
+    """What some steps need and make."""
 
     def __init__(self) -> None:
         self.buffers: set[int] = set()
         self.written: set[int] = set()
         self.scalars: set[Atom] = set()
 
-    def add(self, step: Step) -> None:
-        self.buffers.update([view.buffer.number for view in views(step)])
-        self.written.update([view.buffer.number for view in written(step)])
-        if isinstance(step, Nest):
-            self.scalars.update(_scalars_of(step))
+    def add(self, facts: _Facts) -> None:
+        self.buffers |= facts.buffers
+        self.written |= facts.written
+        self.scalars |= facts.made
 
-    def makes(self, step: Step) -> bool:
-        """Whether the step reads a scalar that is made here."""
-        return isinstance(step, Nest) and not self.scalars.isdisjoint(atoms_by_value(step))
-
-    def bears(self, step: Step) -> bool:
-        """Whether the step, which comes later, could as well have come before."""
-        if self.makes(step) or not self.written.isdisjoint([view.buffer.number for view in views(step)]):
-            return False
-        return self.buffers.isdisjoint([view.buffer.number for view in written(step)])
-
-
-def _scalars_of(nest: Nest) -> list[Var]:
-    return [
-        entry.equation.out
-        for entry in nest.entries
-        if (isinstance(entry, Reduce) and entry.target is None)
-        or (nest.shape == () and isinstance(entry, Compute | Gather))
-    ]
+    def bears(self, facts: _Facts) -> bool:
+        """Whether a step that comes later could as well have come before."""
+        apart = self.scalars.isdisjoint(facts.scalars) and self.written.isdisjoint(facts.buffers)
+        return apart and self.buffers.isdisjoint(facts.written)
 
 
 def _with_partials(

@@ -49,8 +49,8 @@ def tiles(
         it, x, y = it.transposed, y, x
         axis = "n" if axis == "m" else axis
     if axis:
-        sizes = [0 if name == axis else n for name, n in zip("mnk", it, strict=False)]
-        it = Product(*sizes, *it[3:])
+        m, n, k = (0 if name == axis else size for name, size in (("m", it.m), ("n", it.n), ("k", it.k)))
+        it = Product(m, n, k, it.x, it.y, it.out, it.dtype)
     name = "_".join(["jit_product", axis, *map(str, (*it[:3], *it.x, *it.y, *it.out)), it.dtype.name]).replace("-", "m")
     function = builder.module.globals.get(name)
     if function is None:
@@ -63,6 +63,8 @@ def _function(module: ir.Module, name: str, it: Product, axis: str) -> ir.Functi
     made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
     made.linkage = "internal"
     made.attributes.add("noinline")
+    # It is vectorised as it stands; unrolled it would take longer to compile, and no less to run.
+    made.attributes.add("optsize")
     made.args[2].add_attribute("noalias")
     builder = ir.IRBuilder(made.append_basic_block("entry"))
     x, y, out, *given = made.args
