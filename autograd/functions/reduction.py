@@ -258,11 +258,11 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     if _count(x, axes) == 0:
         return ops.sub(ops.sum(x, axis=axes, keepdims=keepdims), np.inf)
     largest = ops.max(ops.stop_gradient(x), axis=axes, keepdims=True)
-    limit = float(np.finfo(x.dtype).max)
-    shifted = ops.sub(x, ops.clip(largest, -limit, limit))
+    limits = np.finfo(x.dtype)
+    shifted = ops.sub(x, ops.clip(largest, -float(limits.max), float(limits.max)))
     total = ops.sum(ops.exp(shifted), axis=axes, keepdims=True)
-    # The total is at least 1 unless all elements are -inf; then the largest is -inf, and so is the result.
-    out = ops.add(ops.log(ops.maximum(total, 0.5)), largest)
+    # The total is at least 1, where the addend is lost, or 0 if all elements are -inf, as the result is then.
+    out = ops.add(ops.log(ops.add(total, float(limits.tiny))), largest)
     if keepdims:
         return out
     return reshaped(out, tuple([n for i, n in enumerate(x.shape) if i not in axes]))
