@@ -77,7 +77,8 @@ class Primitive:
     infix operators, primitives, `.shape` and `.dtype` alone, so that the same rule runs on arrays and
     on tensors. `saves` says which values the rules read (`"inputs"`, `"out"`, `"both"` or `"shapes"`,
     where the shape and dtype of the inputs suffice); `elementwise` marks the ops whose element
-    `out[i]` depends on the elements `x[i]`, `y[i]` alone, after broadcasting.
+    `out[i]` depends on the elements `x[i]`, `y[i]` alone, after broadcasting. Where the first rule gives
+    an array of mostly zeros, `add_vjp(total, g, *inputs, **params)` adds that to an array in place.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Primitive:
     vjps: tuple[Rule | None, ...] | Rule = ()
     saves: str = "both"
     elementwise: bool = False
+    add_vjp: Callable[..., None] | None = None
     differentiable: bool = field(init=False)
     reads_inputs: bool = field(init=False)
     reads_out: bool = field(init=False)

@@ -251,6 +251,8 @@ def sweep(
     tape = current_tape()
     ends = targets or (tape.leaves if tape is not None else ())
     found: dict[Any, Any] = {}
+    # Those whose cotangent is an array that nobody else has.
+    own: set[Any] = set()
     for node in nodes:
         g = cotangents.pop(node, None)
         if g is None:
@@ -267,11 +269,17 @@ def sweep(
             inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
         rules: Any = node.primitive.vjps
         together = None if type(rules) is tuple else rules(g, out, *inputs, **params)
+        add = node.primitive.add_vjp if lift is None else None
         for i, parent in enumerate(node.parents):
             if parent is None or not parent.requires_grad:
                 continue
             if wanted is not None and parent not in wanted:
                 continue
+            if add is not None:
+                if parent in own:
+                    add(cotangents[parent], g, *inputs, **params)
+                    continue
+                own.add(parent)
             if together is not None:
                 gx = together[i]
             else:

@@ -35,6 +35,8 @@ def _row(x: Any) -> Any:
 def _matmul_x(g: Any, _: Any, x: Any, y: Any) -> Any:
     if len(y.shape) == 1:
         return unbroadcast((g if len(x.shape) == 1 else _column(g)) * y, x)
+    if len(x.shape) == 1 and len(y.shape) == 2:
+        return unbroadcast(matmul(y, g), x)
     if len(x.shape) == 1:
         # g has the batch axes of y and its columns: x_k = sum over the batch and j of g_j y_kj.
         return unbroadcast(reshape(matmul(y, _column(g)), shape=y.shape[:-1]), x)
@@ -43,7 +45,7 @@ def _matmul_x(g: Any, _: Any, x: Any, y: Any) -> Any:
 
 def _matmul_y(g: Any, _: Any, x: Any, y: Any) -> Any:
     if len(x.shape) == 1:
-        return unbroadcast((g if len(y.shape) == 1 else _row(g)) * (x if len(y.shape) == 1 else _column(x)), y)
+        return unbroadcast((g if len(y.shape) < 3 else _row(g)) * (x if len(y.shape) == 1 else _column(x)), y)
     if len(y.shape) == 1:
         if len(x.shape) == 2:
             return unbroadcast(matmul(g, x), y)

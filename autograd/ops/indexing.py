@@ -22,6 +22,7 @@ gather = Primitive(
     aval=lambda x, *indices: Aval(indices[0].shape + x.shape[len(indices) :], x.dtype),
     vjps=(lambda g, _, x, *indices: scatter_add(g, *indices, shape=x.shape),),
     saves="inputs",
+    add_vjp=lambda total, g, _, *indices: np.add.at(total, tuple(indices), g),
 )
 
 scatter_add = Primitive(

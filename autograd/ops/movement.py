@@ -34,6 +34,10 @@ def _unslice_eval(x: Any, *, shape: Shape, index: Index) -> Any:
     return out
 
 
+def _add_unsliced(total: Any, g: Any, _: Any, *, index: Index) -> None:
+    total[slices(index)] += g
+
+
 def _concatenate_aval(*xs: Aval, axis: int) -> Aval:
     shape = list(xs[0].shape)
     shape[axis] = sum(x.shape[axis] for x in xs)
@@ -69,6 +73,7 @@ slice_ = Primitive(
     aval=lambda x, *, index: Aval(tuple([i[1] for i in index if type(i) is not int]), x.dtype),
     vjps=(lambda g, _, x, *, index: unslice(g, shape=x.shape, index=index),),
     saves="shapes",
+    add_vjp=_add_unsliced,
 )
 
 unslice = Primitive(
