@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from autograd import ops
 from jit import plan as plan_module
-from jit.emit import outline
+from jit.emit import outline, wiring
 from jit.emit import program as program_module
 from jit.emit.outline import pieces
 from jit.plan import CALL, weight
@@ -18,13 +18,14 @@ from tests.mixtures import mixtures
 from tests.programs import programs
 
 
-def in_pieces(f, *inputs, size=2, inlined=16, rtol=1e-9):
+def in_pieces(f, *inputs, size=2, inlined=16, addresses=64, rtol=1e-9):
     """`f` compiled with limits that take even a short function to pieces."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_module, "LONG", 0)
         patch.setattr(outline, "SMALLEST", size)
         patch.setattr(outline, "LARGEST", 2 * size)
         patch.setattr(program_module, "MOST_INLINED", inlined)
+        patch.setattr(wiring, "MOST_ADDRESSES", addresses)
         return check(f, *inputs, rtol=rtol)
 
 
@@ -53,11 +54,11 @@ def scalars_and_loops(x, i):
     return a, b, x, ops.astype(a, dtype=np.dtype(np.float32)), a > b
 
 
-@pytest.mark.parametrize(("size", "inlined"), [(1, 0), (10, 16), (25, 0), (1000, 0)])
-def test_pieces_between_loops_and_guards(size, inlined):
+@pytest.mark.parametrize(("size", "inlined", "addresses"), [(1, 0, 64), (10, 16, 4), (25, 0, 0), (1000, 0, 64)])
+def test_pieces_between_loops_and_guards(size, inlined, addresses):
     x = np.linspace(-0.5, 0.5, 70)
     i = np.arange(70)[::-1].copy()
-    run = in_pieces(scalars_and_loops, x, i, size=size, inlined=inlined)
+    run = in_pieces(scalars_and_loops, x, i, size=size, inlined=inlined, addresses=addresses)
     assert len(run.graph.guards) == 4
     assert any(isinstance(step, Nest) and step.shape for step in run.kernel.program.steps)
 

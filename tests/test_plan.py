@@ -169,8 +169,8 @@ def test_the_state_of_a_long_program_has_room_for_every_scalar():
         ends: list[int] = []
         original = Layout.keep
 
-        def keep(layout, x, piece):
-            original(layout, x, piece)
+        def keep(layout, x):
+            original(layout, x)
             ends.append(layout.slots[x].offset + 8)
 
         patch.setattr(Layout, "keep", keep)

@@ -34,7 +34,7 @@ from .loops import loop
 from .nest import function, scalars
 from .outline import last_reads, makes, pieces
 from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
-from .wiring import Layout, Location, Wiring, wiring
+from .wiring import Layout, Location, Wiring
 
 # In a program of more nests than this none is inlined, or its body would grow without bound.
 MOST_INLINED = 16
@@ -185,8 +185,8 @@ class _Body:
         for i, steps in enumerate(cut):
             for x in makes(steps):
                 if last.get(x, i) > i:
-                    self.layout.keep(x, i)
-            wired = wiring(self.layout, steps)
+                    self.layout.keep(x)
+            wired = Wiring(self.layout, steps)
             calls.append((self.piece(wired, steps), 8 * len(table)))
             table += [x for memory, _, offset in wired.given.values() for x in (8 * numbers[memory], offset)]
         known = opaque(b, alloca(b, ir.ArrayType(POINTER, len(memories))))

@@ -1,7 +1,7 @@
 """What makes two pieces of a program the same function with other addresses.
 
 Whatever a piece reads or writes in memory lies at a fixed distance from one of the addresses that it is given: the
-place of its first use of an array, or of what an earlier piece has left for others.
+place of its first use of an array, or of one of the slots in which pieces leave scalars for others.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ from .interface import interface, structure
 
 # With more addresses than this a piece is given where memory begins, and shares its function with no other.
 MOST_ADDRESSES = 64
+# A piece that reads what was left at more places than this is no iteration of a loop.
+MOST_MARKS = 8
+# The region of the slots, and how many bytes around one of them share its address: what the iterations of a loop leave
+# for others lies at even distances.
+STATE = -1
+NEAR = 512
 
 
 class Location(NamedTuple):
@@ -44,10 +50,10 @@ class Layout:
             return Location(("work", 0), buffer.number, self.plan.offsets[buffer.number] + offset)
         return Location((buffer.kind, buffer.position), buffer.number, offset)
 
-    def keep(self, x: Var, piece: int) -> None:
-        """Gives a scalar a slot among those of its piece."""
+    def keep(self, x: Var) -> None:
+        """Gives a scalar the next slot."""
         assert self.plan.state is not None
-        self.slots[x] = Location(("work", 0), -1 - piece, self.plan.state + 8 * len(self.slots))
+        self.slots[x] = Location(("work", 0), STATE, self.plan.state + 8 * len(self.slots))
 
     def atom(self, operand: Operand) -> Location:
         """Where a scalar that no register holds lies."""
@@ -59,24 +65,38 @@ class Layout:
 
 
 class Wiring:
-    """The addresses that a piece is given, and what its code depends on beside them."""
+    """The addresses that a piece is given, by what they lead to, and the key of all that its code depends on."""
 
-    def __init__(self, layout: Layout, steps: Sequence[Step], shared: bool) -> None:
-        self.layout, self.shared = layout, shared
+    def __init__(self, layout: Layout, steps: Sequence[Step]) -> None:
+        self.layout, self.shared = layout, True
         self.given: dict[Any, Location] = {}
         self.order: dict[Any, int] = {}
+        self.marks: list[int] = []
         self.numbers: dict[Atom, int] = {}
-        self.key = tuple([part for step in steps for part in self.described(step)])
+        self.key: Any = tuple([part for step in steps for part in self.described(step)])
+        if len(self.given) > MOST_ADDRESSES or len(self.marks) > MOST_MARKS:
+            self.shared, self.key = False, object()
+            memories = dict.fromkeys([location.memory for location in self.given.values()])
+            self.given = {memory: Location(memory, 0, 0) for memory in memories}
+            self.order = {memory: i for i, memory in enumerate(memories)}
 
     def relative(self, location: Location) -> tuple[int, int]:
         """Which of the addresses leads to a place, and the distance from there."""
         memory, region, offset = location
-        name = region if self.shared else memory
+        name = memory if not self.shared else self.mark(offset) if region == STATE else region
         known = self.given.get(name)
         if known is None:
-            known = self.given[name] = location if self.shared else location._replace(offset=0)
+            known = self.given[name] = location
             self.order[name] = len(self.order)
         return self.order[name], offset - known.offset
+
+    def mark(self, offset: int) -> Any:
+        """What the slots around that one go by: the first of them that was used."""
+        near = next((x for x in self.marks if abs(x - offset) <= NEAR), None)
+        if near is None:
+            self.marks.append(offset)
+            near = offset
+        return STATE, near
 
     def described(self, step: Step) -> list[Any]:
         if isinstance(step, Nest):
@@ -137,9 +157,3 @@ class Wiring:
     @staticmethod
     def literal(x: Literal) -> Any:
         return x.value.tobytes(), x.aval.dtype
-
-
-def wiring(layout: Layout, steps: Sequence[Step]) -> Wiring:
-    """The wiring of a piece, by its own places if that takes few addresses, otherwise by where memory begins."""
-    found = Wiring(layout, steps, True)
-    return found if len(found.given) <= MOST_ADDRESSES else Wiring(layout, steps, False)
