@@ -27,6 +27,9 @@ Address = Callable[[View], ir.Value]
 _IDENTITIES: dict[Any, Any] = {ops.sum: 0, ops.prod: 1, ops.matmul: 0}
 # A nest of few iterations is inlined, so that LLVM unrolls it in place.
 _INLINED = 64
+# Of loops so short LLVM's unrolling costs more than it gains, in compile time and, with many operands, at run time too;
+# sums gain by it at any length.
+_SHORT = 2048
 
 
 def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: bool, rows: bool = False) -> ir.Function:
@@ -41,6 +44,8 @@ def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: boo
     made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
     made.linkage = "internal"
     made.attributes.add("alwaysinline" if inline and prod(nest.shape) <= _INLINED else "noinline")
+    if prod(nest.shape) <= _SHORT and not any(isinstance(entry, Reduce) for entry in nest.entries):
+        made.attributes.add("optsize")
     for argument in made.args:
         if isinstance(argument.type, ir.PointerType):
             argument.add_attribute("noalias")
