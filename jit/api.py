@@ -21,12 +21,15 @@ def compile(
     function: Callable[..., Any] | Tape,
     inputs: Sequence[Tensor] | Tensor | None = None,
     outputs: Sequence[Tensor] | Tensor | None = None,
+    *,
+    threads: int | None = None,
 ) -> Compiled:
     """A function, or a recorded tape, as machine code that is called with new inputs.
 
     **Arguments:** `function`, a function of arrays or tensors and of nested tuples, lists and dicts of them, which it
     also returns; it is recorded by running it once for each new signature of shapes and dtypes. Or a tape of
-    `ag.record()`, with the tensors that are its `inputs` and `outputs`.
+    `ag.record()`, with the tensors that are its `inputs` and `outputs`. `threads`, the most that large loops use, as
+    many as `jit.get_num_threads()` says for `None`; results do not depend on it.
 
     **Returns:** a function with the same arguments; numbers in, numbers out; arrays in, arrays out; tensors in, tensors
     out, also where a captured tensor requires a gradient. The function of a tape takes one argument for each input and
@@ -34,7 +37,8 @@ def compile(
     gradients, one for each input. A call with `out=` writes results into given arrays, and `bind` fixes the arguments:
     see `Compiled`.
 
-    **Errors:** `TypeError` for what is no function, `ValueError` for tensors that the tape does not know.
+    **Errors:** `TypeError` for what is no function, `ValueError` for tensors that the tape does not know, and for a
+    number of threads below 1.
 
     >>> import numpy as np
     >>> import jit
@@ -43,19 +47,19 @@ def compile(
     1.534895
     """
     if isinstance(function, Tape):
-        return CompiledTape(function, inputs, outputs)
+        return CompiledTape(function, inputs, outputs, threads)
     if not callable(function):
         raise TypeError(f"`jit.compile` needs a function or a tape of `ag.record()`, got {type(function).__name__}")
     if inputs is not None or outputs is not None:
         raise TypeError("`jit.compile` takes `inputs` and `outputs` with a tape of `ag.record()`, not with a function")
-    return Compiled(function)
+    return Compiled(function, threads=threads)
 
 
-def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Compiled:
+def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | None = None) -> Compiled:
     """A compiled function that returns the value of `function` and its gradient.
 
     **Arguments:** `function`, which returns one number; `argnums`, the position of the argument to differentiate, or
-    several positions.
+    several positions; `threads`, as for `compile`.
 
     >>> import numpy as np
     >>> import jit
@@ -63,31 +67,34 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Compil
     >>> float(value), g
     (9.0, array([ 3., 12.]))
     """
-    return Compiled(ag.value_and_grad(function, argnums), functional=True)
+    return Compiled(ag.value_and_grad(function, argnums), functional=True, threads=threads)
 
 
-def grad(function: Callable[..., Any], argnums: Argnums = 0) -> Compiled:
+def grad(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | None = None) -> Compiled:
     """A compiled function that returns the gradient of `function`; it can be differentiated in turn.
+
+    **Arguments:** as for `value_and_grad`.
 
     >>> import jit
     >>> float(jit.grad(jit.grad(lambda x: x**3))(2.0))
     12.0
     """
-    return Compiled(ag.grad(function, argnums), functional=True)
+    return Compiled(ag.grad(function, argnums), functional=True, threads=threads)
 
 
 class CompiledTape(Compiled):
     """A recorded tape as a function of new inputs."""
 
-    def __init__(self, tape: Tape, inputs: Any, outputs: Any) -> None:
+    def __init__(self, tape: Tape, inputs: Any, outputs: Any, threads: int | None) -> None:
         xs, ys = _tensors("inputs", inputs), _tensors("outputs", outputs)
         made = {id(node) for node in tape.nodes}
         _check_known("input", xs, "read", made | {id(source_of(x)) for node in tape.nodes for x in node.parents})
         _check_known("output", ys, "made", made | {id(source_of(x)) for x in xs})
         recording = graph_of(tape, xs, ys)
-        super().__init__(_Replayed(recording))
+        super().__init__(_Replayed(recording), threads=threads)
         first = recording.graph._replace(outputs=recording.graph.outputs[:1])
-        self.value_and_grad = value_and_grad(_Replayed(recording._replace(graph=first)), tuple(range(len(xs))))
+        replayed = _Replayed(recording._replace(graph=first))
+        self.value_and_grad = value_and_grad(replayed, tuple(range(len(xs))), threads=threads)
 
 
 class _Replayed:

@@ -85,7 +85,7 @@ def blocked(program: Program) -> Program:
         if best is None or best.cost < WORTH:
             done.append(rest.popleft().step)
             continue
-        done += [*best.before, best.made(numbers)]
+        done += [*best.before, best.made(numbers, program.graph.threads)]
         for _ in range(best.seen):
             rest.popleft()
         rest.extendleft(reversed(best.after))
@@ -251,7 +251,7 @@ class _Region:
             if access not in self.accesses[access.buffer]:
                 self.accesses[access.buffer].append(access)
 
-    def made(self, numbers: Iterator[int]) -> Blocks:
+    def made(self, numbers: Iterator[int], threads: int) -> Blocks:
         """The steps as one, with memory for the sums of each task."""
         row = sum(
             {(x.buffer, x.offset): x.extent * 8 for xs in self.accesses.values() for x in xs if x.stride}.values()
@@ -267,7 +267,7 @@ class _Region:
             made, found = _with_partials(step, self.rows, tasks, numbers)
             steps.append(made)
             partials += found
-        return Blocks(tuple(steps), self.rows, task, block, tuple(partials))
+        return Blocks(tuple(steps), self.rows, task, block, tuple(partials), threads)
 
 
 def _rounded(n: float, multiple: int) -> int:

@@ -22,6 +22,7 @@ from .graph import Graph
 from .out import caller_with_out, check_out, written
 from .outer import Link
 from .passes import optimise
+from .pool import checked
 from .record import Captured, Recording
 from .replay import cotangents
 from .signature import Signature, signature_of
@@ -87,9 +88,10 @@ class Compiled:
     (True, array([ 3., 12.]))
     """
 
-    def __init__(self, function: Callable[..., Any], functional: bool = False) -> None:
+    def __init__(self, function: Callable[..., Any], functional: bool = False, threads: int | None = None) -> None:
         functools.update_wrapper(self, function, updated=())
         self.function, self.functional = function, functional
+        self.threads = 0 if threads is None else checked(threads, "a compiled function", threads)
         self.variants: dict[Signature, list[Variant]] = {}
         self._takes_out = "out" not in _parameters(function)
         # What answered last, and what answered before.
@@ -218,10 +220,10 @@ class Compiled:
         recorded = perf_counter()
         graph, captured = _without_unused(optimise(run.recording.graph), run.recording.captured)
         optimised = perf_counter()
-        kernel = kernel_of(graph)
+        kernel = kernel_of(graph._replace(threads=self.threads))
         times = Times(recorded - start, optimised - recorded, perf_counter() - optimised)
         sources = [x.source for x in run.recording.captured]
-        wiring = Wiring(kernel, signature, captured, sources, run.result, _link(signature, run))
+        wiring = Wiring(kernel, signature, captured, sources, run.result, _link(signature, run, self.threads))
         variant = Variant(run.recording, wiring, times)
         known = self.variants.setdefault(signature, [])
         known.insert(0, variant)
@@ -315,7 +317,7 @@ def _without_unused(graph: Graph, captured: tuple[Captured, ...]) -> tuple[Graph
     return graph._replace(captures=tuple([x for x, _ in kept])), tuple([value for _, value in kept])
 
 
-def _link(signature: Signature, run: Trace) -> Link | None:
+def _link(signature: Signature, run: Trace, threads: int) -> Link | None:
     """What connects the results with the tensors that require a gradient, if there are any of either."""
     graph, captured, _ = run.recording
     inputs = [leaf for leaf in signature.leaves if leaf.kind != "static"]
@@ -324,7 +326,8 @@ def _link(signature: Signature, run: Trace) -> Link | None:
     if not any(wanted) or not any(run.requires_grad):
         return None
     orders = [leaf.order for leaf in inputs] + [x.order for x in captured]
-    return Link(Compiled(functools.partial(cotangents, graph, orders)), wanted, run.requires_grad)
+    pullback = Compiled(functools.partial(cotangents, graph, orders), threads=threads or None)
+    return Link(pullback, wanted, run.requires_grad)
 
 
 def _places(variant: Variant) -> str:

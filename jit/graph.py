@@ -67,7 +67,8 @@ class Equation(NamedTuple):
 class Graph(NamedTuple):
     """A program: `outputs` from `inputs`, the arguments of a call, and `captures`, the arrays that it holds on to.
 
-    `guards` are boolean scalars which must be true for the outputs to be those of the recorded function.
+    `guards` are boolean scalars which must be true for the outputs to be those of the recorded function. `threads` is
+    the most that may run it, 0 for the number that is set for all.
     """
 
     inputs: tuple[Var, ...]
@@ -75,6 +76,7 @@ class Graph(NamedTuple):
     equations: tuple[Equation, ...]
     guards: tuple[Atom, ...]
     outputs: tuple[Atom, ...]
+    threads: int = 0
 
     def __str__(self) -> str:
         return "\n".join(self._lines(_Names()))
@@ -91,6 +93,8 @@ class Graph(NamedTuple):
             yield f"  {names[out]}:{aval} = {primitive.name}{option} {arguments}"
         for guard in self.guards:
             yield f"  guard {names[guard]}"
+        if self.threads:
+            yield f"  on {self.threads} thread{'s' * (self.threads > 1)}"
         yield "  in " + ", ".join(names[x] for x in self.outputs) + " }"
 
     @property

@@ -82,12 +82,13 @@ _POOL = _Pool()
 def _default() -> int:
     text = os.environ.get(VARIABLE, "").strip()
     if text:
-        return _checked(int(text) if text.isdecimal() else 0, f"the environment variable `{VARIABLE}`", text)
+        return checked(int(text) if text.isdecimal() else 0, f"the environment variable `{VARIABLE}`", text)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(cpus or 1, LIMIT)
 
 
-def _checked(n: int, what: str, given: object) -> int:
+def checked(n: int, what: str, given: object) -> int:
+    """The number of threads, if it can be one."""
     if not 1 <= n <= LIMIT:
         raise ValueError(f"{what} needs a number of threads from 1 to {LIMIT}, got {given!r}; 1 means no other thread")
     return n
@@ -143,4 +144,4 @@ def set_num_threads(n: SupportsIndex) -> None:
         number = operator.index(n)
     except TypeError:
         raise TypeError(f"`set_num_threads` needs a whole number, got {n!r} of type {type(n).__name__}") from None
-    _POOL.set(_checked(number, "`set_num_threads`", n))
+    _POOL.set(checked(number, "`set_num_threads`", n))

@@ -131,6 +131,7 @@ class Blocks(NamedTuple):
     task: int
     block: int
     partials: tuple[Partial, ...]
+    threads: int
 
 
 Step = Nest | Fill | Call | Blocks

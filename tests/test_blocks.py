@@ -164,3 +164,17 @@ def test_random_programs(program: Program):
         patch.setattr(blocks, "_TASKS", 2)
         inputs = program.inputs()
         check(with_gradient(program, len(program.shapes)), *inputs, rtol=1e-11, scale=magnitude(inputs))
+
+
+def test_a_function_may_have_its_own_number_of_threads():
+    x = np.linspace(0.0, 1.0, 200_003)
+    found = {threads: jit.value_and_grad(lambda x: np.sum(np.exp(x)), threads=threads) for threads in (None, 1, 3)}
+    results = {threads: f(x) for threads, f in found.items()}
+    assert "on 3 threads" in str(found[3].graph(x))
+    assert "on 1 thread\n" in str(found[1].graph(x))
+    assert "thread" not in str(found[None].graph(x))
+    for value, g in results.values():
+        assert value == results[None][0]
+        assert np.array_equal(g, results[None][1])
+    with pytest.raises(ValueError, match="a compiled function needs a number of threads from 1 to 1024, got 0"):
+        jit.grad(np.sum, threads=0)

@@ -55,7 +55,7 @@ def share(
     link()
     types = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, INDEX])
     run = builder.module.globals.get(SYMBOL) or ir.Function(builder.module, types, SYMBOL)
-    builder.call(run, [task, context, index(_tasks(blocks)), index(0)])
+    builder.call(run, [task, context, index(_tasks(blocks)), index(blocks.threads)])
 
 
 def add_up(
