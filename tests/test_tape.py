@@ -322,3 +322,31 @@ def test_backward_within_a_functional_gradient():
         return x * w.grad
 
     assert ag.grad(f)(np.array(5.0)) == 12.0
+
+
+def test_parts_add_up_in_arrays_that_nobody_else_has():
+    x = ag.tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
+    rows = x * 2
+    y = rows[0] * rows[1] + rows[1:].sum(0) + rows[[0, 0, 2]].sum(0) + rows[:, 1].sum()
+    g = np.array([1.0, 3.0])
+    y.backward(g, retain_graph=True)
+    first = x.grad.numpy().copy()
+    y.backward(g)
+    np.testing.assert_array_equal(x.grad.numpy(), 2 * first)
+    np.testing.assert_array_equal(g, [1.0, 3.0])
+    expected = np.zeros((3, 2))
+    expected[0] += g * rows.numpy()[1]
+    expected[1] += g * rows.numpy()[0]
+    expected[1:] += g
+    expected += np.array([2.0, 0.0, 1.0])[:, None] * g
+    expected[:, 1] += g.sum()
+    np.testing.assert_array_equal(first, 2 * expected)
+
+
+def test_a_cotangent_that_goes_to_two_places_is_not_added_to():
+    x = ag.tensor([1.0, 2.0], requires_grad=True)
+    y = ag.tensor([3.0, 4.0], requires_grad=True)
+    total = x + y
+    (total[0] + total[1] + x[0] * 5 + total.sum()).backward()
+    assert x.grad.tolist() == [7.0, 2.0]
+    assert y.grad.tolist() == [2.0, 2.0]
