@@ -27,9 +27,8 @@ Address = Callable[[View], ir.Value]
 _IDENTITIES: dict[Any, Any] = {ops.sum: 0, ops.prod: 1, ops.matmul: 0}
 # A nest of few iterations is inlined, so that LLVM unrolls it in place.
 _INLINED = 64
-# Of loops so short LLVM's unrolling costs more than it gains, in compile time and, with many operands, at run time too;
-# sums gain by it at any length.
-_SHORT = 2048
+# A short loop of so many entries is not unrolled: that costs more than it gains, at compile time and at run time.
+_SHORT, _MANY = 2048, 64
 
 
 def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: bool, rows: bool = False) -> ir.Function:
@@ -44,7 +43,7 @@ def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: boo
     made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
     made.linkage = "internal"
     made.attributes.add("alwaysinline" if inline and prod(nest.shape) <= _INLINED else "noinline")
-    if prod(nest.shape) <= _SHORT and not any(isinstance(entry, Reduce) for entry in nest.entries):
+    if prod(nest.shape) <= _SHORT and len(nest.entries) >= _MANY:
         made.attributes.add("optsize")
     for argument in made.args:
         if isinstance(argument.type, ir.PointerType):
