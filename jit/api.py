@@ -91,19 +91,23 @@ class CompiledTape(Compiled):
         _check_known("input", xs, "read", made | {id(source_of(x)) for node in tape.nodes for x in node.parents})
         _check_known("output", ys, "made", made | {id(source_of(x)) for x in xs})
         recording = graph_of(tape, xs, ys)
-        super().__init__(_Replayed(recording), threads=threads)
+        differentiable = [y.requires_grad for y in ys]
+        super().__init__(_Replayed(recording, differentiable), threads=threads)
         first = recording.graph._replace(outputs=recording.graph.outputs[:1])
-        replayed = _Replayed(recording._replace(graph=first))
+        replayed = _Replayed(recording._replace(graph=first), differentiable[:1])
         self.value_and_grad = value_and_grad(replayed, tuple(range(len(xs))), threads=threads)
 
 
 class _Replayed:
-    """A recording as a function of its inputs."""
+    """A recording as a function of its inputs.
+
+    `differentiable` says which outputs have a gradient by what the tape captured; by its inputs all have one.
+    """
 
     __name__ = "tape"
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
+    def __init__(self, recording: Recording, differentiable: Sequence[bool]) -> None:
+        self.recording, self.differentiable = recording, tuple(differentiable)
 
     def __call__(self, *inputs: Any) -> Any:
         graph, captured, places = self.recording
@@ -114,6 +118,10 @@ class _Replayed:
         ]
         held = permuted([x.source for x in captured], [x.order for x in captured])
         outputs, guards = replay(graph, [*given, *held])
+        if not all(self.differentiable):
+            held = [x.detach() if isinstance(x, Tensor) else x for x in held]
+            cut, _ = replay(graph, [*given, *held])
+            outputs = [y if has else z for y, z, has in zip(outputs, cut, self.differentiable, strict=True)]
         for guard, place in zip(guards, places, strict=True):
             if not bool(guard):
                 raise RuntimeError(

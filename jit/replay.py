@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import Tensor, grad, ops
+from autograd import Tensor, enable_grad, grad, is_grad_enabled, ops
 from autograd.transforms import fresh
 
 from .graph import Atom, Graph, Literal
@@ -40,14 +40,20 @@ def cotangents(
     cotangents of the outputs, `None` for those that nothing depends on; `values` of inputs and captures; `wanted`,
     whose cotangents are returned: `None` stands for the others.
     """
-    xs = [fresh(x) if want else x for x, want in zip(values, wanted, strict=True)]
-    outputs, _ = replay(graph, permuted(xs, orders))
-    pairs = [
-        (y, g) for y, g in zip(outputs, gs, strict=True) if g is not None and isinstance(y, Tensor) and y.requires_grad
-    ]
-    targets = [x for x, want in zip(xs, wanted, strict=True) if want]
-    found: Any = [None] * len(targets)
-    if pairs:
-        found = grad([y for y, _ in pairs], targets, [g for _, g in pairs], create_graph=True, allow_unused=True)
+    # A sweep that is recorded has gradients off, unless its own result is to be differentiated.
+    create_graph = is_grad_enabled()
+    with enable_grad():
+        xs = [fresh(x) if want else x for x, want in zip(values, wanted, strict=True)]
+        outputs, _ = replay(graph, permuted(xs, orders))
+        pairs = [
+            (y, g)
+            for y, g in zip(outputs, gs, strict=True)
+            if g is not None and isinstance(y, Tensor) and y.requires_grad
+        ]
+        targets = [x for x, want in zip(xs, wanted, strict=True) if want]
+        found: Any = [None] * len(targets)
+        if pairs:
+            ys, seeds = zip(*pairs, strict=True)
+            found = grad(ys, targets, seeds, create_graph=create_graph, allow_unused=True)
     rest = iter([np.zeros(x.shape, x.dtype) if g is None else g for x, g in zip(targets, found, strict=True)])
     return [next(rest) if want else None for want in wanted]

@@ -349,3 +349,38 @@ def test_two_sweeps_inside_add_up():
 
     step(X)
     np.testing.assert_array_equal(w.grad.numpy(), 3 * X)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_call_before_a_tape_opens_is_differentiated_while_it_records(create_graph):
+    x = leaf()
+    y = jit.compile(lambda x: x * x * x)(x).sum()
+    with ag.record():
+        (g,) = ag.grad(y, [x], create_graph=create_graph)
+    np.testing.assert_allclose(g.detach().numpy(), 3 * X**2, rtol=1e-15)
+    assert g.requires_grad is create_graph
+
+
+def test_a_recorded_gradient_of_a_call_before_the_tape_opened_is_replayed():
+    x = leaf()
+    y = jit.compile(lambda x: x * x * x)(x).sum()
+    scale = ag.tensor(2.0)
+    with ag.record() as tape:
+        (g,) = ag.grad(y, [x])
+        scaled = scale * g
+    replayed = jit.compile(tape, inputs=[scale], outputs=[scaled])(5.0)
+    assert not replayed.requires_grad
+    np.testing.assert_allclose(replayed.numpy(), 15 * X**2, rtol=1e-15)
+
+
+def test_what_a_tape_computes_without_gradients_from_captured_tensors_has_none():
+    x, scale = leaf(), ag.tensor(2.0)
+    with ag.record() as tape:
+        with ag.no_grad():
+            square = x * x
+        scaled = scale * square
+        product = scaled * x
+    squares, products = jit.compile(tape, inputs=[scale], outputs=[scaled, product])(3.0)
+    assert not squares.requires_grad
+    products.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 3 * X**2, rtol=1e-15)
