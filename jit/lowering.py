@@ -172,11 +172,10 @@ class Lowering:
 
     def leading(self, x: Atom, group: int, shape: Shape, trailing: int) -> Operand:
         """As `operand`, for an index array which stands for the leading axes of the nest."""
-        operand = self.operand(x, group, shape[: len(shape) - trailing] if trailing else shape)
-        if isinstance(operand.place, View):
-            view = operand.place
-            return operand._replace(place=view._replace(strides=view.strides + (0,) * trailing))
-        return operand
+        if not trailing or isinstance(x, Literal) or isinstance(self.places.get(x), Scalar):
+            return self.operand(x, group, shape)
+        view = broadcast(self.view(x)[0], x.aval.shape, shape[:-trailing])
+        return Operand(x, view._replace(strides=view.strides + (0,) * trailing))
 
     def view(self, x: Atom) -> tuple[View, int]:
         """`x` in memory, and the step from which it can be read there."""
