@@ -74,12 +74,14 @@ class Tape:
     """All that happened to tensors while it recorded: the equations in their order, and the guards.
 
     `leaves` are the tensors that became leaves while it recorded, by the equation that made them or by themselves;
-    `accumulated` has each tensor that `backward()` gave a `.grad`, with what it had before.
+    `accumulated` has each tensor that `backward()` gave a `.grad`, with what it had before. A tape that `defers` does
+    not compute large arrays unless their values are asked for.
     """
 
-    __slots__ = ("accumulated", "guards", "leaves", "nodes")
+    __slots__ = ("accumulated", "defers", "guards", "leaves", "nodes")
 
-    def __init__(self) -> None:
+    def __init__(self, defers: bool = False) -> None:
+        self.defers = defers
         self.nodes: list[Node] = []
         self.guards: list[Guard] = []
         self.leaves: dict[Any, Any] = {}
@@ -199,8 +201,10 @@ class set_grad_enabled(_Setting):
         return super().__call__(f)
 
 
-def record() -> _Setting:
+def record(defer: bool = False) -> _Setting:
     """Records every operation on tensors within the block, for `jit.compile(tape, inputs, outputs)`.
+
+    **Arguments:** `defer`, whether large arrays are computed only where their values are asked for.
 
     >>> import autograd as ag
     >>> x = ag.tensor([1.0, 2.0])
@@ -209,7 +213,7 @@ def record() -> _Setting:
     >>> tape
     <Tape of 2 equations and 0 guards>
     """
-    return _Setting("tape", Tape())
+    return _Setting("tape", Tape(defer))
 
 
 def user_line() -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import ops
 from .conversions import Conversions
+from .deferred import Deferred, is_deferred
 from .errors import explained
 from .formatting import text_of
 from .functions.arguments import as_array
@@ -314,7 +315,10 @@ def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, A
     values = tuple([x.data if isinstance(x, Tensor) else x for x in inputs])
     parents = tuple([(x.node or x) if isinstance(x, Tensor) else None for x in inputs])
     try:
-        out = evaluate(primitive, values, params)
+        if tape.defers and is_deferred(values):
+            out = Deferred(primitive, values, params)
+        else:
+            out = evaluate(primitive, values, params)
     except _ERRORS as error:
         raise explained(primitive, values, params, error) from None
     result = constant(out)

@@ -26,7 +26,7 @@ from .pool import checked
 from .record import Captured, Recording
 from .replay import cotangents
 from .signature import Signature, signature_of
-from .tracing import Trace, trace
+from .tracing import Trace, eager, trace
 
 #: Past so many recordings of one signature a warning says which line asks for them, and again at each doubling.
 MAX_VARIANTS = 16
@@ -150,9 +150,9 @@ class Compiled:
                 self._use(call)
                 return out
         request = self._request(args, kwargs)._replace(tried=tried)
-        variant, out, eager = self._answer(request)
+        variant, out = self._answer(request)
         if out is MISS:
-            return self._disagreement(variant, eager, request)
+            return self._disagreement(variant, request)
         self._use(variant.call if request.out is None else variant.call_with_out)
         return out
 
@@ -176,17 +176,17 @@ class Compiled:
             raise TypeError(f"{self!r} was called with `out=` while a tape records, which follows results, not arrays")
         return self.function(*args, **kwargs)
 
-    def _answer(self, request: _Request) -> tuple[Variant, Any, Any]:
-        """The variant that answers a call, recorded if need be, what its kernel returns, and the eager result."""
+    def _answer(self, request: _Request) -> tuple[Variant, Any]:
+        """The variant that answers a call, recorded if need be, and what its kernel returns."""
         for variant in self.variants.get(request.signature, ()):
             out = self._answer_of(variant, request)
             if out is not MISS:
-                return variant, out, None
+                return variant, out
         with uncollected():
-            variant, eager = self._record(request.signature, request.values)
+            variant = self._record(request.signature, request.values)
         if request.out is not None:
-            return variant, self._answer_of(variant, request), eager
-        return variant, variant.call(*request.args, **request.kwargs), eager
+            return variant, self._answer_of(variant, request)
+        return variant, variant.call(*request.args, **request.kwargs)
 
     def _answer_of(self, variant: Variant, request: _Request) -> Any:
         """What the variant answers.
@@ -209,12 +209,12 @@ class Compiled:
     ) -> tuple[Wiring, Sequence[Any], Any, bool]:
         """Answers a bound call, as `bound_call` needs it."""
         request = _Request(args, kwargs, out, *signature_of(args, kwargs))
-        variant, result, eager = self._answer(request)
+        variant, result = self._answer(request)
         if result is MISS:
-            return variant.wiring, request.values, self._disagreement(variant, eager, request), False
+            return variant.wiring, request.values, self._disagreement(variant, request), False
         return variant.wiring, request.values, result, True
 
-    def _record(self, signature: Signature, values: Sequence[Any]) -> tuple[Variant, Any]:
+    def _record(self, signature: Signature, values: Sequence[Any]) -> Variant:
         start = perf_counter()
         run = trace(self.function, signature, values, self.functional)
         recorded = perf_counter()
@@ -230,7 +230,7 @@ class Compiled:
         times_too_many, rest = divmod(len(known) - 1, MAX_VARIANTS)
         if rest == 0 and times_too_many.bit_count() == 1:
             self._warn_of_many(known)
-        return variant, run.eager
+        return variant
 
     def _warn_of_many(self, known: list[Variant]) -> None:
         warnings.warn(
@@ -239,18 +239,23 @@ class Compiled:
             stacklevel=6,
         )
 
-    def _disagreement(self, variant: Variant, eager: Any, request: _Request) -> Any:
-        """The eager result, where the kernel does not take the branch that the recorded run took."""
-        known = self.variants[request.signature]
-        self.variants[request.signature] = [x for x in known if x is not variant]
+    def _disagreement(self, variant: Variant, request: _Request) -> Any:
+        """The eager result, where the kernel does not take the branch that the recorded run took.
+
+        **Errors:** those of the function, such as an index out of range, which a recorded run may not look at.
+        """
+        args, kwargs, out, signature, values, _ = request
+        self.variants[signature] = [x for x in self.variants[signature] if x is not variant]
+        if any(x.is_tensor for x in signature.leaves):
+            result = self.function(*args, **kwargs)
+        else:
+            result = eager(self.function, signature, values)
         warnings.warn(
             f"{self!r}: a value that Python looked at ({_places(variant)}) differs in its last digits between the "
             "eager run and the kernel, on either side of the decision taken; the eager result is returned",
             stacklevel=4,
         )
-        if any(x.is_tensor for x in request.signature.leaves):
-            return self.function(*request.args, **request.kwargs)
-        return eager if request.out is None else written(variant.wiring.result.structure, request.out, eager)
+        return result if out is None else written(variant.wiring.result.structure, out, result)
 
     # ---- looking inside ----
 

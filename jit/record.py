@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor, ops
+from autograd.deferred import dtypes_of
 from autograd.primitive import Aval, Primitive
 from autograd.tape import Guard, Node, Tape
 from autograd.tensor import lift
@@ -129,7 +130,7 @@ class _Builder:
                 atoms.append(atom)
         params = tuple(sorted(node.params.items())) if node.params else ()
         self.atoms[id(node)] = self.equation(primitive, tuple(atoms), params, _aval(node.out))
-        if primitive is ops.pow and node.out.dtype.kind == "i" and isinstance(atoms[1], Var):
+        if primitive is ops.pow and node.out.dtype.kind == "i" and _may_be_negative(atoms[1]):
             self.conditions.append(self.nonnegative(atoms[1]))
             self.places.append("an integer power, whose exponents must not be negative")
 
@@ -242,11 +243,15 @@ def _weak_dtype(primitive: Primitive, values: tuple[Any, ...], i: int, out: Any)
     operands = values[1:] if primitive is ops.where else values
     if primitive is ops.where and i == 0:
         return np.dtype(bool)
-    arrays = [x for x in operands if isinstance(x, np.ndarray | np.generic)]
-    if not arrays:
+    dtypes = dtypes_of(operands)
+    if not dtypes:
         # Python numbers alone: what NumPy makes of them as arrays.
         return np.result_type(*[np.asarray(plain(x)).dtype for x in operands])
-    return np.result_type(*[x.dtype for x in arrays], plain(values[i]))
+    return np.result_type(*dtypes, plain(values[i]))
+
+
+def _may_be_negative(x: Atom) -> bool:
+    return isinstance(x, Var) or x.value < 0
 
 
 def _is_immutable(x: Any) -> bool:

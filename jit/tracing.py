@@ -26,13 +26,30 @@ _CONSTANTS = (type(None), int, float, complex, str, bytes, np.ndarray, np.generi
 class Trace(NamedTuple):
     """What a run has shown.
 
-    `requires_grad` says which outputs of the graph have a gradient; `eager` is the result of the run, as arrays.
+    `requires_grad` says which outputs of the graph have a gradient.
     """
 
     recording: Recording
     result: Result
     requires_grad: tuple[bool, ...]
-    eager: Any
+
+
+class _Run(NamedTuple):
+    """A recorded run: its tape, the tensors that it was given, and what it returned and left as `.grad`."""
+
+    tape: Tape
+    inputs: list[Tensor]
+    outcome: Any
+    accumulated: list[tuple[Tensor | int, Tensor | None]]
+
+
+def _run(function: Callable[..., Any], signature: Signature, values: Sequence[Any], defer: bool) -> _Run:
+    given = [x if leaf.kind == "static" else _traced(x, leaf) for x, leaf in zip(values, signature.leaves, strict=True)]
+    args, kwargs = unflatten(signature.structure, given)
+    inputs = [x for x, leaf in zip(given, signature.leaves, strict=True) if leaf.kind != "static"]
+    with _recorded(defer) as tape:
+        outcome = function(*args, **kwargs)
+        return _Run(tape, inputs, outcome, _accumulated(function, tape, inputs, values, signature))
 
 
 def trace(function: Callable[..., Any], signature: Signature, values: Sequence[Any], functional: bool) -> Trace:
@@ -41,13 +58,8 @@ def trace(function: Callable[..., Any], signature: Signature, values: Sequence[A
     **Arguments:** `values`, the leaves of the arguments; `functional`, whether the results are arrays even where a
     captured tensor requires a gradient, as those of `ag.grad(f)` are.
     """
-    given = [x if leaf.kind == "static" else _traced(x, leaf) for x, leaf in zip(values, signature.leaves, strict=True)]
-    args, kwargs = unflatten(signature.structure, given)
-    inputs = [x for x, leaf in zip(given, signature.leaves, strict=True) if leaf.kind != "static"]
+    tape, inputs, outcome, accumulated = _run(function, signature, values, defer=True)
     orders = [leaf.order for leaf in signature.leaves if leaf.kind != "static"]
-    with _recorded() as tape:
-        outcome = function(*args, **kwargs)
-        accumulated = _accumulated(function, tape, inputs, values, signature)
     leaves, structure = flatten(outcome)
     outputs = [x for x in leaves if isinstance(x, Tensor)]
     positions = iter(range(len(outputs)))
@@ -60,11 +72,24 @@ def trace(function: Callable[..., Any], signature: Signature, values: Sequence[A
     captures = any(isinstance(x.source, Tensor) and x.source.requires_grad for x in recording.captured)
     nested = bool(STATE.nesting) if captures or any(leaf.requires_grad for leaf in signature.leaves) else None
     tensors = any(leaf.is_tensor for leaf in signature.leaves) or (captures and (bool(nested) or not functional))
-    # Numbers in, numbers out.
-    numbers = bool(signature.leaves) and not tensors and all(leaf.value in (float, int) for leaf in signature.leaves)
+    numbers = not tensors and _of_numbers(signature)
     result = Result(places, structure, tuple(gradients), tensors, numbers, nested)
-    eager = unflatten(structure, [_value(x, numbers) if isinstance(x, Tensor) else x for x in leaves])
-    return Trace(recording, result, tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs]), eager)
+    return Trace(recording, result, tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs]))
+
+
+def eager(function: Callable[..., Any], signature: Signature, values: Sequence[Any]) -> Any:
+    """What the function returns for arrays and numbers, computed by NumPy.
+
+    **Arguments:** `values`, the leaves of the arguments, none of them a tensor.
+    """
+    leaves, structure = flatten(_run(function, signature, values, defer=False).outcome)
+    numbers = _of_numbers(signature)
+    return unflatten(structure, [_value(x, numbers) if isinstance(x, Tensor) else x for x in leaves])
+
+
+def _of_numbers(signature: Signature) -> bool:
+    """Whether all arguments are Python's numbers: numbers in, numbers out."""
+    return bool(signature.leaves) and all(leaf.value in (float, int) for leaf in signature.leaves)
 
 
 def _traced(x: Any, leaf: Any) -> Tensor:
@@ -82,9 +107,9 @@ def _value(x: Tensor, numbers: bool) -> Any:
 
 
 @contextmanager
-def _recorded() -> Iterator[Tape]:
+def _recorded(defer: bool) -> Iterator[Tape]:
     """Records, with gradients enabled; the `.grad` of tensors from outside is put back at the end."""
-    with ag.enable_grad(), ag.record() as tape:
+    with ag.enable_grad(), ag.record(defer) as tape:
         try:
             yield tape
         finally:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     "autograd.weak",
     "autograd.primitive",
+    "autograd.deferred",
     "autograd.tape",
     "autograd.errors",
     "autograd.tree",

@@ -27,6 +27,18 @@ def _expand_eval(x: Any, *, shape: Shape) -> Any:
     return np.broadcast_to(x, shape)
 
 
+def _reshape_aval(x: Aval, *, shape: Shape) -> Aval:
+    if prod(shape) != x.size:
+        raise ValueError(f"cannot reshape array of size {x.size} into shape {shape}")
+    return Aval(shape, x.dtype)
+
+
+def _expand_aval(x: Aval, *, shape: Shape) -> Aval:
+    if np.broadcast_shapes(x.shape, shape) != shape:
+        raise ValueError(f"shape {x.shape} cannot be broadcast to {shape}")
+    return Aval(shape, x.dtype)
+
+
 def reduced_shape(shape: Shape, axis: tuple[int, ...], keepdims: bool) -> Shape:
     """The shape that is left when the axes are reduced."""
     if keepdims:
@@ -48,7 +60,7 @@ def _sum_aval(x: Aval, *, axis: tuple[int, ...], keepdims: bool) -> Aval:
 reshape = Primitive(
     "reshape",
     eval=_reshape_eval,
-    aval=lambda x, *, shape: Aval(shape, x.dtype),
+    aval=_reshape_aval,
     vjps=(lambda g, _, x, *, shape: reshape(g, shape=x.shape),),
     saves="shapes",
 )
@@ -56,7 +68,7 @@ reshape = Primitive(
 expand = Primitive(
     "expand",
     eval=_expand_eval,
-    aval=lambda x, *, shape: Aval(shape, x.dtype),
+    aval=_expand_aval,
     vjps=(lambda g, _, x, *, shape: unbroadcast(g, x),),
     saves="shapes",
 )

@@ -12,6 +12,8 @@ from .movement import transpose
 
 
 def _matmul_aval(x: Aval, y: Aval) -> Aval:
+    if not (x.shape and y.shape and x.shape[-1] == y.shape[-2:][0]):
+        raise ValueError(f"shapes {x.shape} and {y.shape} do not fit together")
     rows = x.shape[-2:-1]
     columns = y.shape[-1:] if y.ndim > 1 else ()
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])

@@ -39,6 +39,8 @@ def _add_unsliced(total: Any, g: Any, _: Any, *, index: Index) -> None:
 
 
 def _concatenate_aval(*xs: Aval, axis: int) -> Aval:
+    if len({(*x.shape[:axis], -1, *x.shape[axis + 1 :]) for x in xs}) != 1:
+        raise ValueError(f"all the input array dimensions except for axis {axis} must match exactly")
     shape = list(xs[0].shape)
     shape[axis] = sum(x.shape[axis] for x in xs)
     return Aval(tuple(shape), np.result_type(*[x.dtype for x in xs]))
