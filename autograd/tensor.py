@@ -27,7 +27,7 @@ from .tape import (
     set_grad_enabled,
     sweep,
 )
-from .weak import evaluate
+from .weak import Weak, evaluate
 
 # Values this small are cheaper to keep than to describe by their shape.
 _KEPT = 256
@@ -311,24 +311,33 @@ def _taken_apart(primitive: Primitive, inputs: tuple[Any, ...]) -> tuple[tuple[A
 
 def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], tape: Tape) -> Tensor:
     """The result of an operation as an equation of the tape, whatever it requires."""
-    inputs = tuple([_operand(primitive, x) for x in inputs])
-    values = tuple([x.data if isinstance(x, Tensor) else x for x in inputs])
-    parents = tuple([(x.node or x) if isinstance(x, Tensor) else None for x in inputs])
+    values: Any = []
+    parents: list[Any] = []
+    requires_grad = weak = False
+    for x in inputs:
+        parent = None
+        if isinstance(x, Tensor):
+            parent = x.node or x
+            requires_grad = requires_grad or x.requires_grad
+            x = x.data
+            weak = weak or isinstance(x, Weak)
+        elif type(x) not in PLAIN:
+            return _recorded(primitive, tuple([_operand(primitive, x) for x in inputs]), params, tape)
+        values.append(x)
+        parents.append(parent)
+    values = tuple(values)
     try:
         if tape.defers and is_deferred(values):
             out = Deferred(primitive, values, params)
         else:
-            out = evaluate(primitive, values, params)
+            out = evaluate(primitive, values, params) if weak else primitive.eval(*values, **params)
     except _ERRORS as error:
         raise explained(primitive, values, params, error) from None
     result = constant(out)
     result.requires_grad = (
-        any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-        and primitive.differentiable
-        and gradients_enabled()
-        and not _is_cut(params)
+        requires_grad and primitive.differentiable and gradients_enabled() and not (params and _is_cut(params))
     )
-    result.node = Node(primitive, values, out, params, parents, result.requires_grad)
+    result.node = Node(primitive, values, out, params, tuple(parents), result.requires_grad)
     tape.nodes.append(result.node)
     return result
 
