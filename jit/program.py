@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd.primitive import Shape
 
-from .graph import Atom, Equation, Graph, Literal, Var
+from .graph import Atom, Equation, Graph, Literal, Loop, Var
 
 
 class Buffer(NamedTuple):
@@ -134,7 +134,26 @@ class Blocks(NamedTuple):
     threads: int
 
 
-Step = Nest | Fill | Call | Blocks
+class Repeat(NamedTuple):
+    """A loop: the program of a step, run for one after the other.
+
+    `constants`, the `first` values that are carried and the `arrays` that it goes over are read as they lie; `last` is
+    where the last carried values go, `None` if nobody reads them, and the `stacks` are what it makes. What is carried
+    lies in two buffers in turn, numbers in registers (`None`); `work` is the workspace of a step.
+    """
+
+    program: Program
+    loop: Loop
+    constants: tuple[View, ...]
+    first: tuple[View, ...]
+    arrays: tuple[View, ...]
+    buffers: tuple[tuple[View, View] | None, ...]
+    last: tuple[View | None, ...]
+    stacks: tuple[View, ...]
+    work: View | None
+
+
+Step = Nest | Fill | Call | Blocks | Repeat
 
 
 class Program(NamedTuple):
@@ -191,6 +210,9 @@ def views(step: Step) -> Iterator[View]:
         for inner in step.steps:
             yield from views(inner)
         yield from [View(x, 0, ()) for partial in step.partials for x in partial[:2] if x is not None]
+    elif isinstance(step, Repeat):
+        yield from (*step.constants, *step.first, *step.arrays)
+        yield from written(step)
     else:
         yield from step.operands if isinstance(step, Call) else ()
         yield step.target
@@ -204,5 +226,8 @@ def written(step: Step) -> Iterator[View]:
                 yield from touched(entry)
     elif isinstance(step, Blocks):
         yield from views(step)
+    elif isinstance(step, Repeat):
+        yield from [view for pair in step.buffers if pair is not None for view in pair]
+        yield from [view for view in (*step.last, *step.stacks, step.work) if view is not None]
     else:
         yield step.target

@@ -11,13 +11,14 @@ import numpy as np
 
 import autograd as ag
 from autograd import Tensor
-from autograd.tape import STATE, Tape
+from autograd.tape import STATE, Tape, onto
 from autograd.tensor import constant
 from autograd.tree import flatten, unflatten
 from autograd.weak import weak
 
 from .caller import PYTHON_DTYPES, Constant, Result
 from .record import Recording, graph_of
+from .scan import recorded_loop
 from .signature import Signature
 
 _CONSTANTS = (type(None), int, float, complex, str, bytes, np.ndarray, np.generic, np.dtype, type, slice, range, Enum)
@@ -109,7 +110,7 @@ def _value(x: Tensor, numbers: bool) -> Any:
 @contextmanager
 def _recorded(defer: bool) -> Iterator[Tape]:
     """Records, with gradients enabled; the `.grad` of tensors from outside is put back at the end."""
-    with ag.enable_grad(), ag.record(defer) as tape:
+    with ag.enable_grad(), onto(Tape(defer, recorded_loop if defer else None)) as tape:
         try:
             yield tape
         finally:

@@ -3,11 +3,17 @@
 from ..graph import Graph
 from .cse import cse
 from .dce import dce
+from .loops import loops
 from .scalarise import scalarise
 from .simplify import simplify
 from .stencils import stencils
 
-PIPELINE = (simplify, stencils, cse, dce, scalarise)
+
+def _loops(graph: Graph) -> Graph:
+    return dce(loops(graph, optimise))
+
+
+PIPELINE = (simplify, stencils, cse, dce, _loops, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -17,4 +23,4 @@ def optimise(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "cse", "dce", "optimise", "scalarise", "simplify", "stencils"]
+__all__ = ["PIPELINE", "cse", "dce", "loops", "optimise", "scalarise", "simplify", "stencils"]

@@ -1,0 +1,138 @@
+"""Loops: each with what its results need alone, its body optimised like any graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ..graph import Atom, Equation, Graph, Literal, Loop, Var
+from ..loop import key_of, scan, uses_of
+
+
+class _Use(NamedTuple):
+    """A loop with its inputs, and which of its results are read."""
+
+    loop: Loop
+    inputs: tuple[Atom, ...]
+    picks: tuple[int, ...]
+
+
+def loops(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
+    """The graph with every loop, and the loops in it, reduced to what is read of it.
+
+    **Arguments:** `optimise`, all passes over the graph of a body.
+    """
+    uses = uses_of(graph)
+    if not uses:
+        return graph
+    reduced: dict[Any, tuple[_Use, dict[int, int | Atom]]] = {}
+    renamed: dict[Var, Atom] = {}
+    equations: list[Equation] = []
+    for equation in graph.equations:
+        primitive, inputs, params, out = equation
+        inputs = tuple([renamed.get(x, x) if type(x) is Var else x for x in inputs])
+        if primitive is not scan:
+            equations.append(equation._replace(inputs=inputs))
+            continue
+        key = key_of(equation)
+        if key not in reduced:
+            picks = tuple([dict(x.params)["pick"] for x in uses[key]])
+            reduced[key] = _reduced(_Use(dict(params)["loop"], inputs, picks), optimise)
+        use, places = reduced[key]
+        place = places[dict(params)["pick"]]
+        if isinstance(place, int):
+            equations.append(Equation(scan, use.inputs, (("loop", use.loop), ("pick", place)), out))
+        else:
+            renamed[out] = place
+    results = [tuple([renamed.get(x, x) if type(x) is Var else x for x in xs]) for xs in (graph.guards, graph.outputs)]
+    return graph._replace(equations=tuple(equations), guards=results[0], outputs=results[1])
+
+
+def _reduced(use: _Use, optimise: Callable[[Graph], Graph]) -> tuple[_Use, dict[int, int | Atom]]:
+    """The loop without what is not read, and where its results are now: a position, or an atom outside of it."""
+    places: dict[int, int | Atom] = {pick: pick for pick in use.picks}
+    # What the passes find out, for instance that a value is not read, may spare more.
+    for _ in range(2):
+        use, moved = _pruned(_without_constants(use))
+        places = {pick: moved[place] if isinstance(place, int) else place for pick, place in places.items()}
+        body = optimise(use.loop.body)
+        use = use._replace(loop=_with(use.loop, body, use.loop.constants, use.loop.carried))
+    return use, places
+
+
+def _with(loop: Loop, body: Graph, constants: int, carried: int) -> Loop:
+    return Loop(body, constants, carried, loop.length, loop.reverse)
+
+
+def _without_constants(use: _Use) -> _Use:
+    """The loop with constants that are numbers as part of its body."""
+    loop, inputs, _ = use
+    known = {
+        x: given for x, given in zip(loop.body.inputs, inputs[: loop.constants], strict=False) if _is_number(given)
+    }
+    if not known:
+        return use
+    body = substituted(loop.body, known)
+    kept = [i for i, x in enumerate(loop.body.inputs) if x not in known]
+    body = body._replace(inputs=tuple([body.inputs[i] for i in kept]))
+    smaller = _with(loop, body, loop.constants - len(known), loop.carried)
+    return use._replace(loop=smaller, inputs=tuple([inputs[i] for i in kept]))
+
+
+def _is_number(x: Atom) -> bool:
+    return isinstance(x, Literal)
+
+
+def substituted(graph: Graph, known: dict[Any, Atom]) -> Graph:
+    """The graph with atoms in place of variables."""
+
+    def of(xs: Iterable[Atom]) -> tuple[Atom, ...]:
+        return tuple([known.get(x, x) if type(x) is Var else x for x in xs])
+
+    equations = [equation._replace(inputs=of(equation.inputs)) for equation in graph.equations]
+    return graph._replace(equations=tuple(equations), outputs=of(graph.outputs))
+
+
+def _pruned(use: _Use) -> tuple[_Use, dict[int, int | Atom]]:
+    """The loop without the values that no result needs; a value that is carried and never changes is a constant."""
+    loop, inputs, picks = use
+    body, m, k = loop.body, loop.constants, loop.carried
+    unchanged = [i for i in range(k) if body.outputs[i] is body.inputs[m + i]]
+    fixed = set(unchanged)
+    results = [i for i in dict.fromkeys(picks) if i not in fixed]
+    needed = _needed(loop, results, fixed)
+    carried = [i for i in range(k) if i not in fixed and (i in results or body.inputs[m + i] in needed)]
+    stacks = [i for i in results if i >= k]
+    constants = [i for i in range(m) if body.inputs[i] in needed]
+    constants += [m + i for i in unchanged if body.inputs[m + i] in needed]
+    elements = [i for i in range(m + k, len(inputs)) if body.inputs[i] in needed]
+    kept = [*constants, *[m + i for i in carried], *elements]
+    outputs = [*carried, *stacks]
+    smaller = body._replace(
+        inputs=tuple([body.inputs[i] for i in kept]), outputs=tuple([body.outputs[i] for i in outputs])
+    )
+    places: dict[int, int | Atom] = {pick: inputs[m + pick] for pick in picks if pick in fixed}
+    places.update({pick: i for i, pick in enumerate(outputs)})
+    made = _Use(
+        _with(loop, smaller, len(constants), len(carried)),
+        tuple([inputs[i] for i in kept]),
+        tuple([i for i, pick in enumerate(outputs) if pick in set(picks)]),
+    )
+    return made, places
+
+
+def _needed(loop: Loop, results: Sequence[int], fixed: set[int]) -> set[Atom]:
+    """The variables of the body that its results, in this step or a later one, are made of."""
+    body, m = loop.body, loop.constants
+    made = {equation.out: equation for equation in body.equations}
+    needed: set[Atom] = set()
+    waiting = [body.outputs[i] for i in results]
+    carried = {body.inputs[m + i]: body.outputs[i] for i in range(loop.carried) if i not in fixed}
+    while waiting:
+        x = waiting.pop()
+        if x in needed or not isinstance(x, Var):
+            continue
+        needed.add(x)
+        waiting += made[x].inputs if x in made else ()
+        waiting += [carried[x]] if x in carried else ()
+    return needed

@@ -1,0 +1,31 @@
+"""`autograd.scan` while a function is recorded: one operation, whose body is recorded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .body import bind, element_of, placeholder, recorded_body
+from .graph import Loop
+from .replay import pullback
+
+
+def recorded_loop(loop: Any, carried: Sequence[Any], xs: Sequence[Any], length: int, reverse: bool) -> tuple[Any, Any]:
+    """The last values that are carried and the stacked results of a loop, as a result of `autograd.scan`.
+
+    **Arguments:** `loop`, whose `step(carried, element)` runs the body; the first values `carried`; the arrays `xs`.
+
+    **Errors:** those of the body, and of `recorded_body`.
+    """
+    before = [placeholder(x) for x in carried]
+    elements = [element_of(x) for x in xs]
+
+    def run() -> list[Any]:
+        after, results = loop.step(before, elements)
+        # Beside its results a loop has what each step begins with, for the gradient.
+        return [*after, *results, *before]
+
+    body = recorded_body(loop.name, [], [*before, *elements], run)
+    made = Loop(body.graph, len(body.constants), len(before), length, reverse)
+    outputs = bind(made, [*body.constants, *carried, *xs], pullback)
+    return loop.outcome(outputs[: len(before)], outputs[len(before) : len(outputs) - len(before)])
