@@ -141,7 +141,7 @@ def _length(name: str, xs: Sequence[Any], length: int | None) -> int:
             f"length {length}"
         )
     (found,) = lengths
-    if found < 1:
+    if not found or found < 0:
         raise ValueError(f"`{name}` needs one step at least, got the length {found}; leave the loop out")
     return int(found)
 

@@ -10,7 +10,7 @@ from .stencils import stencils
 
 
 def _loops(graph: Graph) -> Graph:
-    return dce(loops(graph, optimise))
+    return loops(graph, optimise)
 
 
 PIPELINE = (simplify, stencils, cse, dce, _loops, scalarise)

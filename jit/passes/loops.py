@@ -18,34 +18,43 @@ class _Use(NamedTuple):
 
 
 def loops(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
-    """The graph with every loop, and the loops in it, reduced to what is read of it.
+    """The graph without what nobody reads, with every loop, and the loops in it, reduced to what is read of it.
 
     **Arguments:** `optimise`, all passes over the graph of a body.
     """
     uses = uses_of(graph)
     if not uses:
         return graph
+    live: set[Atom] = {*graph.outputs, *graph.guards}
+    renamed: dict[Any, Atom] = {}
     reduced: dict[Any, tuple[_Use, dict[int, int | Atom]]] = {}
-    renamed: dict[Var, Atom] = {}
-    equations: list[Equation] = []
-    for equation in graph.equations:
-        primitive, inputs, params, out = equation
-        inputs = tuple([renamed.get(x, x) if type(x) is Var else x for x in inputs])
-        if primitive is not scan:
-            equations.append(equation._replace(inputs=inputs))
+    kept: list[Equation] = []
+    # From the last equation on: what a loop is read for is known once all that comes after it is done.
+    for equation in reversed(graph.equations):
+        if equation.out not in live:
+            continue
+        kept.append(equation)
+        if equation.primitive is not scan:
+            live.update(equation.inputs)
             continue
         key = key_of(equation)
-        if key not in reduced:
-            picks = tuple([dict(x.params)["pick"] for x in uses[key]])
-            reduced[key] = _reduced(_Use(dict(params)["loop"], inputs, picks), optimise)
-        use, places = reduced[key]
-        place = places[dict(params)["pick"]]
-        if isinstance(place, int):
-            equations.append(Equation(scan, use.inputs, (("loop", use.loop), ("pick", place)), out))
-        else:
-            renamed[out] = place
-    results = [tuple([renamed.get(x, x) if type(x) is Var else x for x in xs]) for xs in (graph.guards, graph.outputs)]
-    return graph._replace(equations=tuple(equations), guards=results[0], outputs=results[1])
+        read = [x for x in uses[key] if x.out in live]
+        if equation is not read[0]:
+            continue
+        picks = {x.out: dict(x.params)["pick"] for x in read}
+        use, places = _reduced(_Use(dict(equation.params)["loop"], equation.inputs, tuple(picks.values())), optimise)
+        renamed.update({out: places[pick] for out, pick in picks.items() if not isinstance(places[pick], int)})
+        reduced[key] = use, places
+        live.update([*use.inputs, *[x for x in places.values() if not isinstance(x, int)]])
+    equations = [_replaced(x, reduced) for x in reversed(kept) if x.out not in renamed]
+    return substituted(graph._replace(equations=tuple(equations)), renamed)
+
+
+def _replaced(equation: Equation, reduced: dict[Any, tuple[_Use, dict[int, int | Atom]]]) -> Equation:
+    if equation.primitive is not scan:
+        return equation
+    use, places = reduced[key_of(equation)]
+    return Equation(scan, use.inputs, (("loop", use.loop), ("pick", places[dict(equation.params)["pick"]])), equation.out)
 
 
 def _reduced(use: _Use, optimise: Callable[[Graph], Graph]) -> tuple[_Use, dict[int, int | Atom]]:
@@ -84,13 +93,18 @@ def _is_number(x: Atom) -> bool:
 
 
 def substituted(graph: Graph, known: dict[Any, Atom]) -> Graph:
-    """The graph with atoms in place of variables."""
+    """The graph with atoms in place of variables, which may stand for others in turn."""
+
+    def resolved(x: Atom) -> Atom:
+        while type(x) is Var and x in known:
+            x = known[x]
+        return x
 
     def of(xs: Iterable[Atom]) -> tuple[Atom, ...]:
-        return tuple([known.get(x, x) if type(x) is Var else x for x in xs])
+        return tuple([resolved(x) for x in xs])
 
     equations = [equation._replace(inputs=of(equation.inputs)) for equation in graph.equations]
-    return graph._replace(equations=tuple(equations), outputs=of(graph.outputs))
+    return graph._replace(equations=tuple(equations), guards=of(graph.guards), outputs=of(graph.outputs))
 
 
 def _pruned(use: _Use) -> tuple[_Use, dict[int, int | Atom]]:
