@@ -69,8 +69,13 @@ def recorded_body(
         )
     if tape.accumulated:
         raise RuntimeError(f"the body of `{name}` calls `backward()`; use `grad`, which returns the gradients")
+    return body_of(tape, [*constants, *inputs], outputs)
+
+
+def body_of(tape: Tape, inputs: Sequence[Tensor], outputs: Sequence[Any]) -> Body:
+    """What a tape made of inputs; whatever else it read are constants."""
     builder = _BodyBuilder()
-    for x in (*constants, *inputs):
+    for x in inputs:
         builder.input(x, None)
     for node in live(tape, [source_of(y) for y in outputs], set(builder.atoms)):
         builder.add(node)

@@ -156,11 +156,11 @@ def _step(step: Step, labels: _Labels) -> str:
         tasks = f"{-(-step.rows // step.task)} tasks over {step.rows} rows, {step.block} at a time"
         return "\n".join([tasks, *[f"  | {_step(inner, labels)}" for inner in step.steps]])
     if isinstance(step, Repeat):
-        backward = ", from the last to the first" if step.loop.reverse else ""
+        backward = ", from the last to the first" if step.reverse else ""
         inner = _Labels(step.program)
         return "\n".join(
             [
-                f"repeat  {step.loop.length} times{backward}; reads {labels.of(views(step))}",
+                f"repeat  {step.length} times{backward}; reads {labels.of(views(step))}",
                 *[f"  | {line}" for x in step.program.steps for line in _step(x, inner).splitlines()],
             ]
         )
@@ -234,7 +234,7 @@ def _moved(step: Step) -> int:
     if isinstance(step, Blocks):
         return sum(map(_moved, step.steps))
     if isinstance(step, Repeat):
-        return step.loop.length * sum(map(_moved, step.program.steps))
+        return step.length * sum(map(_moved, step.program.steps))
     shape = step.shape if isinstance(step, Nest) else ()
     found = 0
     for view in set(views(step)):

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from autograd import ops
-from autograd.primitive import Aval, Primitive, Shape
+from autograd.primitive import Primitive, Shape
 
 from .blocks import blocked
-from .graph import Atom, Equation, Graph, Literal, Loop, Var
+from .graph import Equation, Graph, Literal, Var
 from .loop import key_of, scan, uses_of
 from .lowering import Group, Lowering
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
-from .plan import plan
-from .program import Call, Compute, Fill, Gather, Operand, Program, Reduce, Repeat, Scalar, Scatter, Store, View
-from .views import VIEWS, is_contiguous, row_major, sliced
+from .program import Call, Compute, Fill, Gather, Operand, Program, Reduce, Scalar, Scatter, Store, View
+from .repeats import repeat
+from .views import VIEWS, row_major, sliced
 
 REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
 CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin})
@@ -39,7 +37,7 @@ def fuse(graph: Graph) -> Program:
             low.places[out], low.ready[out] = low.new_buffer(out), 0
         elif equation.primitive is scan:
             if out not in low.places:
-                _repeat(low, loops[key_of(equation)])
+                repeat(low, loops[key_of(equation)], lambda body: blocked(fuse(body._replace(threads=graph.threads))))
         elif out in sums:
             _assemble(low, out, sums[out])
         elif out not in terms:
@@ -153,43 +151,6 @@ def _fill(low: Lowering, out: Var, value: Literal) -> None:
     target = low.new_buffer(out)
     low.groups.append(Group((), Fill(target, value)))
     low.places[out], low.ready[out] = target, len(low.groups)
-
-
-def _repeat(low: Lowering, results: list[Equation]) -> None:
-    """A loop, of which these are the results."""
-    loop: Loop = dict(results[0].params)["loop"]
-    inputs, n = results[0].inputs, loop.constants + loop.carried
-    program = blocked(fuse(loop.body._replace(threads=low.graph.threads)))
-    given = tuple([_contiguous(low, x) for x in inputs])
-    buffers = [
-        None if x.aval.shape == () else (_work(low, x.aval), _work(low, x.aval)) for x in inputs[n - loop.carried : n]
-    ]
-    made = {dict(x.params)["pick"]: low.new_buffer(x.out) for x in results if x.out.aval.size}
-    size = plan(program).size
-    step = Repeat(
-        program,
-        loop,
-        given[: loop.constants],
-        given[loop.constants : n],
-        given[n:],
-        tuple(buffers),
-        tuple([made.get(i) for i in range(loop.carried)]),
-        tuple([made.get(i) for i in range(loop.carried, len(loop.body.outputs))]),
-        _work(low, Aval((size,), np.dtype(np.uint8))) if size else None,
-    )
-    low.groups.append(Group((), step))
-    for equation in results:
-        low.places[equation.out] = made[dict(equation.params)["pick"]]
-        low.ready[equation.out] = len(low.groups)
-
-
-def _contiguous(low: Lowering, x: Atom) -> View:
-    view, _ = low.view(x)
-    return view if is_contiguous(view, x.aval.shape) else low.copy(x)[0]  # type: ignore[arg-type]
-
-
-def _work(low: Lowering, aval: Aval) -> View:
-    return low.buffer("work", 0, aval)
 
 
 # ---- parts of arrays ----

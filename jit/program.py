@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd.primitive import Shape
 
-from .graph import Atom, Equation, Graph, Literal, Loop, Var
+from .graph import Atom, Equation, Graph, Literal, Var
 
 
 class Buffer(NamedTuple):
@@ -134,22 +134,33 @@ class Blocks(NamedTuple):
     threads: int
 
 
+class Carried(NamedTuple):
+    """A value that a loop carries from step to step.
+
+    It is read from `first`, and from then on lies in two `buffers` in turn; or step for step in a `stack` that is one
+    longer than the loop; or, if it is a number, in a register. The last value goes to `last`, if that is not `None`.
+    """
+
+    first: View
+    buffers: tuple[View, View] | None
+    stack: View | None
+    last: View | None
+
+
 class Repeat(NamedTuple):
     """A loop: the program of a step, run for one after the other.
 
-    `constants`, the `first` values that are carried and the `arrays` that it goes over are read as they lie; `last` is
-    where the last carried values go, `None` if nobody reads them, and the `stacks` are what it makes. What is carried
-    lies in two buffers in turn, numbers in registers (`None`); `work` is the workspace of a step.
+    The inputs of the program are `constants` and what is `carried`, then elements of the `arrays`; its outputs are what
+    is carried on, then elements of the `stacks`. `work` is the workspace of a step.
     """
 
     program: Program
-    loop: Loop
+    length: int
+    reverse: bool
     constants: tuple[View, ...]
-    first: tuple[View, ...]
+    carried: tuple[Carried, ...]
     arrays: tuple[View, ...]
-    buffers: tuple[tuple[View, View] | None, ...]
-    last: tuple[View | None, ...]
-    stacks: tuple[View, ...]
+    stacks: tuple[View | None, ...]
     work: View | None
 
 
@@ -211,7 +222,7 @@ def views(step: Step) -> Iterator[View]:
             yield from views(inner)
         yield from [View(x, 0, ()) for partial in step.partials for x in partial[:2] if x is not None]
     elif isinstance(step, Repeat):
-        yield from (*step.constants, *step.first, *step.arrays)
+        yield from (*step.constants, *[x.first for x in step.carried], *step.arrays)
         yield from written(step)
     else:
         yield from step.operands if isinstance(step, Call) else ()
@@ -227,7 +238,7 @@ def written(step: Step) -> Iterator[View]:
     elif isinstance(step, Blocks):
         yield from views(step)
     elif isinstance(step, Repeat):
-        yield from [view for pair in step.buffers if pair is not None for view in pair]
-        yield from [view for view in (*step.last, *step.stacks, step.work) if view is not None]
+        places = [view for x in step.carried for view in (*(x.buffers or ()), x.stack, x.last)]
+        yield from [view for view in (*places, *step.stacks, step.work) if view is not None]
     else:
         yield step.target

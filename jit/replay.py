@@ -73,7 +73,7 @@ def _swept(outputs: Sequence[Any], gs: Sequence[Any], targets: Sequence[Tensor],
     if not pairs or not targets:
         return [None] * len(targets)
     ys, seeds = zip(*pairs, strict=True)
-    return grad(ys, targets, seeds, create_graph=create_graph, allow_unused=True)  # type: ignore[no-any-return]
+    return grad(ys, targets, seeds, create_graph=create_graph, allow_unused=True)
 
 
 # ---- the gradient of a loop ----

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .body import bind, element_of, placeholder, recorded_body
+from autograd import Tensor
+from autograd.tape import Tape
+
+from .body import bind, body_of, element_of, placeholder, recorded_body
 from .graph import Loop
-from .replay import pullback
+from .replay import pullback, replay
+from .roll import LEAST_SAVED, rolled
 
 
 def recorded_loop(loop: Any, carried: Sequence[Any], xs: Sequence[Any], length: int, reverse: bool) -> tuple[Any, Any]:
@@ -29,3 +33,20 @@ def recorded_loop(loop: Any, carried: Sequence[Any], xs: Sequence[Any], length: 
     made = Loop(body.graph, len(body.constants), len(before), length, reverse)
     outputs = bind(made, [*body.constants, *carried, *xs], pullback)
     return loop.outcome(outputs[: len(before)], outputs[len(before) : len(outputs) - len(before)])
+
+
+def rolled_results(tape: Tape, first: int, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The outputs, computed by loops where what the tape recorded repeats itself; they themselves where it does not.
+
+    **Arguments:** `first`, the number of nodes that the tape had before; `inputs`, the tensors that they are made of.
+    """
+    if len(tape.nodes) - first < LEAST_SAVED:
+        return outputs
+    recent = Tape()
+    recent.nodes = tape.nodes[first:]
+    body = body_of(recent, inputs, outputs)
+    graph, arrays = rolled(body.graph)
+    if graph is body.graph:
+        return outputs
+    found, _ = replay(graph, [*body.constants, *inputs, *arrays])
+    return found

@@ -78,7 +78,7 @@ def _kind(part: Step) -> Any:
     if isinstance(part, Blocks):
         return part.rows, len(part.steps)
     if isinstance(part, Repeat):
-        return "loop", part.loop.length
+        return "loop", part.length
     return "fill" if isinstance(part, Fill) else (part.equation.primitive, part.equation.out.aval)
 
 

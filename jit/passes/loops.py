@@ -43,9 +43,10 @@ def loops(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
             continue
         picks = {x.out: dict(x.params)["pick"] for x in read}
         use, places = _reduced(_Use(dict(equation.params)["loop"], equation.inputs, tuple(picks.values())), optimise)
-        renamed.update({out: places[pick] for out, pick in picks.items() if not isinstance(places[pick], int)})
+        outside = {pick: x for pick, x in places.items() if not isinstance(x, int)}
+        renamed.update({out: outside[pick] for out, pick in picks.items() if pick in outside})
         reduced[key] = use, places
-        live.update([*use.inputs, *[x for x in places.values() if not isinstance(x, int)]])
+        live.update([*use.inputs, *outside.values()])
     equations = [_replaced(x, reduced) for x in reversed(kept) if x.out not in renamed]
     return substituted(graph._replace(equations=tuple(equations)), renamed)
 
@@ -54,7 +55,9 @@ def _replaced(equation: Equation, reduced: dict[Any, tuple[_Use, dict[int, int |
     if equation.primitive is not scan:
         return equation
     use, places = reduced[key_of(equation)]
-    return Equation(scan, use.inputs, (("loop", use.loop), ("pick", places[dict(equation.params)["pick"]])), equation.out)
+    return Equation(
+        scan, use.inputs, (("loop", use.loop), ("pick", places[dict(equation.params)["pick"]])), equation.out
+    )
 
 
 def _reduced(use: _Use, optimise: Callable[[Graph], Graph]) -> tuple[_Use, dict[int, int | Atom]]:
