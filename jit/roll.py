@@ -111,6 +111,8 @@ class _Roller:
         self.constants, self.carried, self.elements = _Inputs(), _Inputs(), _Inputs()
         self.captures: list[Var] = []
         self.arrays: list[Any] = []
+        # What is the same in every step, by what it is computed as in each of them.
+        self.outside: dict[Atom, Var] = {}
 
     def rotation(self, stretch: Stretch) -> int:
         """Where in the period an iteration begins so that the least is carried to the next one."""
@@ -173,32 +175,49 @@ class _Roller:
         primitive, _, params, out = self.at(0, q)
         if any(self.at(t, q).params != params for t in range(1, self.count)):
             return self.moving_slice(q)
-        operands = tuple([self.operand(q, r) for r in range(len(self.at(0, q).inputs))])
-        return self.add(primitive, operands, params, out.aval)
+        columns = [self.operands(q, r) for r in range(len(self.at(0, q).inputs))]
+        if any(isinstance(atoms[0], Var) for atoms in columns) and all(map(self.is_constant, columns)):
+            once = self.prepared(primitive, *[atoms[0] for atoms in columns], **dict(params))
+            self.outside.update({self.at(t, q).out: once for t in range(self.count)})
+            return self.constant(once)
+        return self.add(primitive, tuple([self.operand(atoms) for atoms in columns]), params, out.aval)
+
+    def operands(self, q: int, r: int) -> list[Atom]:
+        """What an equation reads in each step."""
+        atoms = [self.at(t, q).inputs[r] for t in range(self.count)]
+        return [self.outside.get(x, x) for x in atoms]
+
+    def is_constant(self, atoms: list[Atom]) -> bool:
+        """Whether an operand is the same in every step, and comes from outside."""
+        first = atoms[0]
+        if isinstance(first, Literal):
+            return len({x.value.tobytes() for x in atoms}) == 1  # type: ignore[union-attr]
+        return self.is_outside(first) and all(x is first for x in atoms)
+
+    def is_outside(self, x: Atom) -> bool:
+        return self.index.get(x, -1) < self.start  # type: ignore[arg-type]
 
     def add(self, primitive: Primitive, inputs: tuple[Atom, ...], params: Any, aval: Aval) -> Var:
         out = Var(aval)
         self.body.append(Equation(primitive, inputs, params, out))
         return out
 
-    def operand(self, q: int, r: int) -> Atom:
-        """What an equation reads in the body."""
-        atoms = [self.at(t, q).inputs[r] for t in range(self.count)]
+    def operand(self, atoms: list[Atom]) -> Atom:
+        """What stands in the body for an operand, which is one of the atoms in each step."""
         last = atoms[-1]
         if isinstance(last, Literal):
             values = np.array([x.value for x in atoms], last.aval.dtype)  # type: ignore[union-attr]
-            return last if len({x.tobytes() for x in values}) == 1 else self.element(self.captured(values))
-        i = self.index.get(last, -1)
-        if i < self.start:
-            return self.constant(last) if all(x is last for x in atoms) else self.element(self.array_of(atoms))
-        t, source = divmod(i - self.start, self.period)
+            return last if self.is_constant(atoms) else self.element(self.captured(values))
+        if self.is_outside(last):
+            return self.constant(last) if self.is_constant(atoms) else self.element(self.array_of(atoms))
+        t, source = divmod(self.index[last] - self.start, self.period)
         back = self.count - 1 - t
         if back > 1 or any(x is not self.at(t - back, source).out for t, x in enumerate(atoms) if t >= back):
             raise _Unfit
         if not back:
             return self.made[source]
         first = atoms[0]
-        if isinstance(first, Var) and self.index.get(first, -1) >= self.start:
+        if not self.is_outside(first):
             raise _Unfit
         return self.carried.of((source, first), last.aval, first)
 
@@ -217,9 +236,10 @@ class _Roller:
 
     def moving_slice(self, q: int) -> Var:
         """A slice whose position along one axis is another one in every step."""
-        sources = {self.at(t, q).inputs[0] for t in range(self.count)}
-        found = self.moving([self.at(t, q) for t in range(self.count)])
-        if found is None or len(sources) != 1:
+        sources = self.operands(q, 0)
+        indices = [dict(self.at(t, q).params)["index"] for t in range(self.count)]
+        found = self.moving(sources[0], indices) if self.is_constant(sources) else None
+        if found is None:
             raise _Unfit
         array, index = found
         element = self.element(array)
@@ -227,12 +247,10 @@ class _Roller:
             return element
         return self.add(ops.slice_, (element,), (("index", index),), self.at(0, q).out.aval)
 
-    def moving(self, slices: list[Equation]) -> tuple[Var, tuple[Any, ...]] | None:
-        """The array whose elements slices of one array outside are taken from, and what is taken of each."""
-        source = slices[0].inputs[0]
-        if not isinstance(source, Var) or self.index.get(source, -1) >= self.start:
+    def moving(self, source: Atom, indices: list[Any]) -> tuple[Var, tuple[Any, ...]] | None:
+        """The array from whose elements slices of an array outside are taken, and what is taken of each."""
+        if not isinstance(source, Var):
             return None
-        indices = [dict(x.params)["index"] for x in slices]
         axes = [axis for axis, entries in enumerate(zip(*indices, strict=True)) if len(set(entries)) > 1]
         if len(axes) != 1 or any(type(index[axes[0]]) is not int for index in indices):
             return None
@@ -256,10 +274,10 @@ class _Roller:
 
     def array_of(self, atoms: list[Atom]) -> Var:
         """An array of what stands outside of the loop, an element for each step."""
-        made = [self.equations[self.index[x]] if isinstance(x, Var) and x in self.index else None for x in atoms]
-        slices = [x for x in made if x is not None and x.primitive is ops.slice_]
+        made = [self.equations[self.index[x]] for x in atoms if isinstance(x, Var) and x in self.index]
+        slices = [x for x in made if x.primitive is ops.slice_]
         if len(slices) == len(atoms) and len({x.inputs[0] for x in slices}) == 1:
-            found = self.moving(slices)
+            found = self.moving(slices[0].inputs[0], [dict(x.params)["index"] for x in slices])
             if found is not None and all(
                 i == (0, n, 1) for i, n in zip(found[1], found[0].aval.shape[1:], strict=True)
             ):

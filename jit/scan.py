@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd import Tensor
-from autograd.tape import Tape
+from autograd.tape import Tape, enable_grad, onto
 
 from .body import bind, body_of, element_of, placeholder, recorded_body
 from .graph import Loop
@@ -48,5 +48,6 @@ def rolled_results(tape: Tape, first: int, inputs: Sequence[Tensor], outputs: Se
     graph, arrays = rolled(body.graph)
     if graph is body.graph:
         return outputs
-    found, _ = replay(graph, [*body.constants, *inputs, *arrays])
+    with onto(tape), enable_grad():
+        found, _ = replay(graph, [*body.constants, *inputs, *arrays])
     return found
