@@ -10,6 +10,8 @@ from autograd.tape import Tape, enable_grad, onto
 
 from .body import bind, body_of, element_of, placeholder, recorded_body
 from .graph import Loop
+from .loop import loop_call
+from .passes.carries import padded
 from .replay import pullback, replay
 from .roll import LEAST_SAVED, rolled
 
@@ -40,12 +42,14 @@ def rolled_results(tape: Tape, first: int, inputs: Sequence[Tensor], outputs: Se
 
     **Arguments:** `first`, the number of nodes that the tape had before; `inputs`, the tensors that they are made of.
     """
-    if len(tape.nodes) - first < LEAST_SAVED:
+    nodes = tape.nodes[first:]
+    if len(nodes) < LEAST_SAVED and not any(node.primitive is loop_call for node in nodes):
         return outputs
     recent = Tape()
-    recent.nodes = tape.nodes[first:]
+    recent.nodes = nodes
     body = body_of(recent, inputs, outputs)
     graph, arrays = rolled(body.graph)
+    graph = padded(graph)
     if graph is body.graph:
         return outputs
     with onto(tape), enable_grad():

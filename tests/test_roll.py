@@ -326,3 +326,68 @@ def test_random_loops(seed):
 def test_rolling_a_graph_without_repetition_changes_nothing():
     graph = jit.compile(lambda x: np.sum(np.sin(x) * x)).graph(H)
     assert rolled(graph).graph is graph
+
+
+# ---- sums of products ----
+
+
+def wide_recurrence(w, x, h):
+    for t in range(len(x)):
+        h = np.tanh(h @ w + x[t])
+    return np.sum(h * h)
+
+
+@pytest.mark.parametrize("shape", [(20,), (4, 20)], ids=["vectors", "matrices"])
+def test_the_gradient_of_a_matrix_is_one_product_after_the_loop(shape):
+    random = np.random.default_rng(0)
+    w, x, h = random.normal(size=(20, 20)) * 0.2, random.normal(size=(30, *shape)), random.normal(size=shape)
+    graph = check(wide_recurrence, w, x, h)
+    steps = 29 * x[0].size // 20
+    assert any(e.primitive.name == "matmul" and e.inputs[1].aval.shape == (steps, 20) for e in graph.equations)
+    assert max(loop.carried for loop in loops_of(graph)) == 1
+
+
+def heat(u, d):
+    for _ in range(20):
+        p = np.pad(u, 1)
+        u = u + d * (p[2:, 1:-1] + p[:-2, 1:-1] + p[1:-1, 2:] + p[1:-1, :-2] - 4 * u)
+    return np.sum(u * u)
+
+
+def test_a_stencil_carries_its_padding():
+    random = np.random.default_rng(2)
+    graph = check(heat, random.normal(size=(6, 7)), random.uniform(0.05, 0.24, size=(6, 7)))
+    forward, backward = sorted(loops_of(graph), key=lambda loop: loop.reverse)
+    assert [x.aval.shape for x in forward.body.outputs][:1] == [(8, 9)]
+    # The gradient carries the part that is read.
+    assert [x.aval.shape for x in backward.body.outputs[: backward.carried]] == [(6, 7), (6, 7)]
+
+
+def test_what_is_returned_of_a_padded_loop_has_no_padding():
+    random = np.random.default_rng(3)
+    u, d = random.normal(size=(4, 5)), random.uniform(0.05, 0.24, size=(4, 5))
+
+    def end(u, d):
+        for _ in range(20):
+            p = np.pad(u, 1)
+            u = u + d * (p[2:, 1:-1] + p[:-2, 1:-1] - 2 * u)
+        return u
+
+    np.testing.assert_allclose(jit.compile(end)(u, d), end(u, d), rtol=1e-13)
+
+
+def test_small_sums_are_carried():
+    graph = check(recurrence, W, X)
+    assert max(loop.carried for loop in loops_of(graph)) == 2
+
+
+def test_a_sum_that_the_loop_reads_is_carried():
+    def f(w, x):
+        total, h = np.zeros((20, 20)), x[0]
+        for t in range(len(x)):
+            h = np.tanh(h @ w + total[0])
+            total = total + np.outer(h, x[t])
+        return np.sum(total * total)
+
+    random = np.random.default_rng(1)
+    check(f, random.normal(size=(20, 20)) * 0.1, random.normal(size=(12, 20)) * 0.1)
