@@ -22,9 +22,16 @@ def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Gra
     given = [_contiguous(low, x) for x in results[0].inputs]
     m, n = loop.constants, loop.constants + loop.carried
     begins = _begins(low, loop, outs)
+    ends = _ends(low, loop, outs, begins)
     places: dict[int, View] = {}
     carried = [_carried(low, loop, i, begins.get(i), outs.get(i), given[m + i], places) for i in range(loop.carried)]
-    picks = [i for i in range(loop.carried, len(loop.body.outputs)) if i not in begins.values()]
+    for i, pick in ends.items():
+        # What a step carries on is what the next one begins with.
+        size = loop.body.inputs[m + i].aval.size
+        begin = places[begins[i]]
+        places[pick] = begin._replace(offset=begin.offset + (-size if loop.reverse else size))
+    shared = {*begins.values(), *ends.values()}
+    picks = [i for i in range(loop.carried, len(loop.body.outputs)) if i not in shared]
     for i in picks:
         if i in outs:
             places[i] = low.new_buffer(outs[i])
@@ -47,6 +54,16 @@ def _contiguous(low: Lowering, x: Atom) -> View:
 def _begins(low: Lowering, loop: Loop, outs: dict[int, Var]) -> dict[int, int]:
     """For each carried array of which all values are read, the result that has what each step begins with."""
     own = {x: i for i, x in enumerate(loop.body.inputs[loop.constants :][: loop.carried]) if x.aval.shape}
+    return {
+        own[x]: pick
+        for pick, x in enumerate(loop.body.outputs)
+        if pick >= loop.carried and pick in outs and x in own and outs[pick] not in low.output_of
+    }
+
+
+def _ends(low: Lowering, loop: Loop, outs: dict[int, Var], begins: dict[int, int]) -> dict[int, int]:
+    """For each carried array whose values all are kept, the result that has what each step carries on."""
+    own = {loop.body.outputs[i]: i for i in begins}
     return {
         own[x]: pick
         for pick, x in enumerate(loop.body.outputs)

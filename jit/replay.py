@@ -16,6 +16,7 @@ from autograd.transforms import fresh
 from .body import bind, element_of, placeholder, recorded_body
 from .graph import Atom, Graph, Literal, Loop
 from .loop import Cotangents, scan
+from .residuals import with_residuals
 from .signature import Order
 
 
@@ -88,7 +89,8 @@ def pullback(loop: Loop, g: Cotangents, inputs: Sequence[Any]) -> list[Any]:
     m, n = loop.constants, loop.constants + loop.carried
     constants, carried, arrays = inputs[:m], inputs[m:n], inputs[n:]
     stacks = [i for i in range(loop.carried, len(g)) if g[i] is not None]
-    begins = bind(loop, inputs, pullback)[len(g) - loop.carried :]
+    results = bind(loop, inputs, pullback)
+    begins = results[len(g) - loop.carried :]
     given = [placeholder(x) for x in constants]
     before = [placeholder(x) for x in carried]
     elements = [element_of(x) for x in arrays]
@@ -113,9 +115,18 @@ def pullback(loop: Loop, g: Cotangents, inputs: Sequence[Any]) -> list[Any]:
         return [*found[: len(smooth)], *sums, *found[k:], *g_carried, *totals]
 
     body = recorded_body("scan", given, [*g_carried, *totals, *before, *elements, *g_results], run)
-    reverse = Loop(body.graph, len(body.constants) + m, len(smooth) + len(summed), loop.length, not loop.reverse)
+    # Of the inputs of the reverse body, those that are inputs of the forward one.
+    own = body.graph.inputs[len(body.constants) :]
+    after = m + len(smooth) + len(summed)
+    forward = [*own[:m], *own[after : after + len(before) + len(elements)]]
+    graph, picks = with_residuals(loop, body.graph, dict(zip(forward, loop.body.inputs, strict=True)))
+    reverse = Loop(graph, len(body.constants) + m, len(smooth) + len(summed), loop.length, not loop.reverse)
     first = [_zeros(carried[i]) if g[i] is None else g[i] for i in smooth] + [_zeros(constants[i]) for i in summed]
-    found = bind(reverse, [*body.constants, *constants, *first, *begins, *arrays, *[g[i] for i in stacks]], pullback)
+    found = bind(
+        reverse,
+        [*body.constants, *constants, *first, *begins, *arrays, *[g[i] for i in stacks], *[results[i] for i in picks]],
+        pullback,
+    )
     places = [*[m + i for i in smooth], *summed, *[n + i for i in wanted]]
     result: list[Any] = [None] * len(inputs)
     for i, gx in zip(places, found, strict=False):

@@ -18,6 +18,7 @@ from autograd.primitive import Aval, Primitive
 from .graph import Atom, Equation, Graph, Literal, Loop, Var
 from .loop import scan
 from .periods import LEAST_ITERATIONS, Stretch, stretches
+from .residuals import with_candidates
 from .views import VIEWS
 
 # Fewer equations than this are not worth a loop.
@@ -147,6 +148,7 @@ class _Roller:
         inner, arrays = rolled(body)
         captures = [Var(x.aval) for x in inner.captures]
         inner = inner._replace(inputs=(*inner.captures, *inner.inputs), captures=())
+        inner = with_candidates(inner, k)
         loop = Loop(inner, len(captures) + len(self.constants.known), k, self.count, False)
         inputs = (*captures, *self.constants.atoms, *self.carried.atoms, *self.elements.atoms)
         results = [

@@ -13,6 +13,7 @@ from .graph import Loop
 from .loop import loop_call
 from .passes.carries import padded
 from .replay import pullback, replay
+from .residuals import with_candidates
 from .roll import LEAST_SAVED, rolled
 
 
@@ -32,9 +33,10 @@ def recorded_loop(loop: Any, carried: Sequence[Any], xs: Sequence[Any], length: 
         return [*after, *results, *before]
 
     body = recorded_body(loop.name, [], [*before, *elements], run)
-    made = Loop(body.graph, len(body.constants), len(before), length, reverse)
+    graph, last = with_candidates(body.graph, len(before)), len(body.graph.outputs) - len(before)
+    made = Loop(graph, len(body.constants), len(before), length, reverse)
     outputs = bind(made, [*body.constants, *carried, *xs], pullback)
-    return loop.outcome(outputs[: len(before)], outputs[len(before) : len(outputs) - len(before)])
+    return loop.outcome(outputs[: len(before)], outputs[len(before) : last])
 
 
 def rolled_results(tape: Tape, first: int, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Sequence[Tensor]:

@@ -45,6 +45,8 @@ ORDER = (
     "jit.signature",
     "jit.record",
     "jit.body",
+    "jit.passes.dce",
+    "jit.residuals",
     "jit.replay",
     "jit.passes.*",
     "jit.passes",

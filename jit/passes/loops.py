@@ -111,12 +111,17 @@ def substituted(graph: Graph, known: dict[Any, Atom]) -> Graph:
 
 
 def _pruned(use: _Use) -> tuple[_Use, dict[int, int | Atom]]:
-    """The loop without the values that no result needs; a value that is carried and never changes is a constant."""
+    """The loop without the values that no result needs.
+
+    A value that is carried and never changes is a constant; a stack of the elements of an array is that array.
+    """
     loop, inputs, picks = use
     body, m, k = loop.body, loop.constants, loop.carried
+    elements_of = dict(zip(body.inputs[m + k :], inputs[m + k :], strict=True))
     unchanged = [i for i in range(k) if body.outputs[i] is body.inputs[m + i]]
     fixed = set(unchanged)
-    results = [i for i in dict.fromkeys(picks) if i not in fixed]
+    arrays = {i: elements_of[x] for i, x in enumerate(body.outputs) if i >= k and i in picks and x in elements_of}
+    results = [i for i in dict.fromkeys(picks) if i not in fixed and i not in arrays]
     needed = _needed(loop, results, fixed)
     carried = [i for i in range(k) if i not in fixed and (i in results or body.inputs[m + i] in needed)]
     stacks = [i for i in results if i >= k]
@@ -129,6 +134,7 @@ def _pruned(use: _Use) -> tuple[_Use, dict[int, int | Atom]]:
         inputs=tuple([body.inputs[i] for i in kept]), outputs=tuple([body.outputs[i] for i in outputs])
     )
     places: dict[int, int | Atom] = {pick: inputs[m + pick] for pick in picks if pick in fixed}
+    places.update(arrays)
     places.update({pick: i for i, pick in enumerate(outputs)})
     made = _Use(
         _with(loop, smaller, len(constants), len(carried)),
