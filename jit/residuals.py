@@ -29,7 +29,7 @@ def with_candidates(graph: Graph, carried: int) -> Graph:
     return graph._replace(outputs=(*graph.outputs[:first], *kept, *graph.outputs[first:]))
 
 
-def with_residuals(loop: Loop, graph: Graph, inputs: Mapping[Var, Var]) -> tuple[Graph, list[int]]:
+def with_residuals(loop: Loop, graph: Graph, inputs: Mapping[Atom, Var]) -> tuple[Graph, list[int]]:
     """The body of a reverse loop which reads what the forward loop has made.
 
     **Arguments:** `loop`; `graph`, the body of the reverse loop, which makes the values of a forward step again;
@@ -65,10 +65,10 @@ def _is_worth(primitive: Any, x: Var, length: int) -> bool:
     return primitive in PRODUCTS or (primitive in COSTLY and size <= MOST_BYTES)
 
 
-def _same(forward: Graph, graph: Graph, inputs: Mapping[Var, Var]) -> dict[Atom, Var]:
+def _same(forward: Graph, graph: Graph, inputs: Mapping[Atom, Var]) -> dict[Atom, Var]:
     """The variables of a graph that are those of the forward body, by what they are there."""
     known = {_key(x, {}): x.out for x in forward.equations}
-    same: dict[Atom, Var] = {**inputs}
+    same = dict(inputs)
     for equation in graph.equations:
         made = known.get(_key(equation, same))
         if made is not None:
