@@ -9,6 +9,7 @@ x.grad                                  # tensor(12.)
 ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
+from .control import fori_loop, map, scan
 from .creation import (
     arange,
     as_tensor,
@@ -239,6 +240,7 @@ __all__ = [
     "flipud",
     "floor",
     "floor_divide",
+    "fori_loop",
     "full",
     "full_like",
     "grad",
@@ -269,6 +271,7 @@ __all__ = [
     "logical_xor",
     "logsumexp",
     "make_dot",
+    "map",
     "matmul",
     "matrix_transpose",
     "max",
@@ -304,6 +307,7 @@ __all__ = [
     "roll",
     "rot90",
     "round",
+    "scan",
     "set_grad_enabled",
     "sigmoid",
     "sign",

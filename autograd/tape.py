@@ -75,13 +75,19 @@ class Tape:
 
     `leaves` are the tensors that became leaves while it recorded, by the equation that made them or by themselves;
     `accumulated` has each tensor that `backward()` gave a `.grad`, with what it had before. A tape that `defers` does
-    not compute large arrays unless their values are asked for.
+    not compute large arrays unless their values are asked for; `loop(...)`, where there is one, records a loop as one
+    operation, and `roll(tape, first, inputs, outputs)` gives the outputs by loops where operations repeat themselves.
     """
 
-    __slots__ = ("accumulated", "defers", "guards", "leaves", "nodes")
+    __slots__ = ("accumulated", "defers", "guards", "leaves", "loop", "nodes", "roll")
 
-    def __init__(self, defers: bool = False) -> None:
-        self.defers = defers
+    def __init__(
+        self,
+        defers: bool = False,
+        loop: Callable[..., Any] | None = None,
+        roll: Callable[..., Any] | None = None,
+    ) -> None:
+        self.defers, self.loop, self.roll = defers, loop, roll
         self.nodes: list[Node] = []
         self.guards: list[Guard] = []
         self.leaves: dict[Any, Any] = {}
@@ -213,7 +219,12 @@ def record(defer: bool = False) -> _Setting:
     >>> tape
     <Tape of 2 equations and 0 guards>
     """
-    return _Setting("tape", Tape(defer))
+    return onto(Tape(defer))
+
+
+def onto(tape: Tape) -> _Setting:
+    """Records every operation on tensors within the block on that tape."""
+    return _Setting("tape", tape)
 
 
 def user_line() -> str:

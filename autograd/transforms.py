@@ -119,7 +119,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         nesting, enabled = STATE.nesting, STATE.grad_enabled
         STATE.nesting, STATE.grad_enabled = nesting + 1, True
         try:
-            out = f(*all_args, **kwargs)
+            out = _by_loops(f, leaves, all_args, kwargs)
             outer = nesting > 0 or any(x.requires_grad for x in tensors)
             gradients = _gradients(f, out, leaves, create_graph=outer)
         finally:
@@ -135,6 +135,19 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         return leave(out), parts[0] if isinstance(argnums, int) else tuple(parts)
 
     return differentiated
+
+
+def _by_loops(f: Callable[..., Any], leaves: list[Tensor], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """What `f` returns; where a tape that rolls records, by loops, so that their gradients are loops too."""
+    tape = STATE.tape
+    if tape is None or tape.roll is None:
+        return f(*args, **kwargs)
+    nodes, guards = len(tape.nodes), len(tape.guards)
+    out = f(*args, **kwargs)
+    if not isinstance(out, Tensor) or len(tape.guards) > guards:
+        return out
+    (out,) = tape.roll(tape, nodes, leaves, [out])
+    return out
 
 
 def _differentiable(

@@ -14,7 +14,22 @@ from autograd.tree import Structure
 from .emit.nest import merged_axes
 from .kernel import Kernel
 from .plan import plan
-from .program import Blocks, Buffer, Call, Fill, Gather, Nest, Reduce, Scatter, Step, Store, View, views
+from .program import (
+    Blocks,
+    Buffer,
+    Call,
+    Fill,
+    Gather,
+    Nest,
+    Program,
+    Reduce,
+    Repeat,
+    Scatter,
+    Step,
+    Store,
+    View,
+    views,
+)
 from .record import Captured, Recording
 from .signature import Leaf, Signature
 from .views import row_major
@@ -44,7 +59,7 @@ def explanation(name: str, it: Explained, recordings: int) -> str:
     **Arguments:** `name` of the function; `it`, the recording; `recordings`, how many there are of that function.
     """
     kernel = it.kernel
-    labels = _Labels(kernel)
+    labels = _Labels(kernel.program)
     sections = [
         ("", [_written_signature(name, it.signature)]),
         ("equations", [f"{len(it.recording.graph.equations)} recorded, {len(kernel.graph.equations)} after passes"]),
@@ -107,10 +122,10 @@ def _leaf(leaf: Leaf) -> str:
 class _Labels(dict[int, str]):
     """The names of buffers: those in the workspace are `work0`, `work1`, ... in the order of their first use."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, program: Program) -> None:
         super().__init__()
         self.work: list[Buffer] = []
-        for step in kernel.program.steps:
+        for step in program.steps:
             for view in views(step):
                 self.add(view.buffer)
 
@@ -140,6 +155,15 @@ def _step(step: Step, labels: _Labels) -> str:
     if isinstance(step, Blocks):
         tasks = f"{-(-step.rows // step.task)} tasks over {step.rows} rows, {step.block} at a time"
         return "\n".join([tasks, *[f"  | {_step(inner, labels)}" for inner in step.steps]])
+    if isinstance(step, Repeat):
+        backward = ", from the last to the first" if step.reverse else ""
+        inner = _Labels(step.program)
+        return "\n".join(
+            [
+                f"repeat  {step.length} times{backward}; reads {labels.of(views(step))}",
+                *[f"  | {line}" for x in step.program.steps for line in _step(x, inner).splitlines()],
+            ]
+        )
     return _nest(step, labels)
 
 
@@ -209,6 +233,8 @@ def _moved(step: Step) -> int:
     """How many bytes a step reads and writes in arrays, in the cache or beyond it; each view once."""
     if isinstance(step, Blocks):
         return sum(map(_moved, step.steps))
+    if isinstance(step, Repeat):
+        return step.length * sum(map(_moved, step.program.steps))
     shape = step.shape if isinstance(step, Nest) else ()
     found = 0
     for view in set(views(step)):

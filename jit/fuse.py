@@ -11,11 +11,14 @@ from typing import Any
 from autograd import ops
 from autograd.primitive import Primitive, Shape
 
+from .blocks import blocked
 from .graph import Equation, Graph, Literal, Var
+from .loop import key_of, scan, uses_of
 from .lowering import Group, Lowering
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
 from .program import Call, Compute, Fill, Gather, Operand, Program, Reduce, Scalar, Scatter, Store, View
+from .repeats import repeat
 from .views import VIEWS, row_major, sliced
 
 REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
@@ -27,10 +30,14 @@ def fuse(graph: Graph) -> Program:
     """The program of a graph."""
     low = Lowering(graph)
     sums, terms = sums_of_parts(graph)
+    loops = uses_of(graph)
     for equation in graph.equations:
         out = equation.out
         if out.aval.size == 0:
             low.places[out], low.ready[out] = low.new_buffer(out), 0
+        elif equation.primitive is scan:
+            if out not in low.places:
+                repeat(low, loops[key_of(equation)], lambda body: blocked(fuse(body._replace(threads=graph.threads))))
         elif out in sums:
             _assemble(low, out, sums[out])
         elif out not in terms:

@@ -10,7 +10,8 @@ A graph is immutable; passes make new ones.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain, count, product
 from string import ascii_lowercase
 from typing import Any, NamedTuple
@@ -81,14 +82,19 @@ class Graph(NamedTuple):
     def __str__(self) -> str:
         return "\n".join(self._lines(_Names()))
 
-    def _lines(self, names: _Names) -> Iterable[str]:
+    def _lines(self, names: _Names) -> Iterator[str]:
         heads = [", ".join(f"{names[x]}:{x.aval}" for x in xs) for xs in (self.inputs, self.captures)]
         # A graph of captures alone must not read as one of inputs.
         yield "{ " + "; ".join(heads if self.captures else heads[:1])
         avals: dict[Aval, str] = {}
+        loops: dict[Loop, str] = {}
         for primitive, inputs, params, out in self.equations:
+            for _, value in params:
+                if isinstance(value, Loop) and value not in loops:
+                    loops[value] = f"loop{len(loops)}"
+                    yield from value.lines(loops[value])
             arguments = " ".join([names[x] for x in inputs])
-            option = f"[{' '.join([f'{name}={_brief(value)}' for name, value in params])}]" if params else ""
+            option = f"[{' '.join([_option(name, value, loops) for name, value in params])}]" if params else ""
             aval = avals.get(out.aval) or avals.setdefault(out.aval, str(out.aval))
             yield f"  {names[out]}:{aval} = {primitive.name}{option} {arguments}"
         for guard in self.guards:
@@ -101,6 +107,32 @@ class Graph(NamedTuple):
     def key(self) -> str:
         """A hash of all that the graph computes, the same for every graph of that structure."""
         return hashlib.sha256(str(self).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """A body that is run `length` times.
+
+    The inputs of the `body` are first the `constants`, the same in every step, then what is `carried` from step to
+    step, then one element each of the arrays that the loop goes over, from their ends if `reverse`. Its outputs are
+    first what is carried on, then one element each of the arrays that the loop makes.
+    """
+
+    body: Graph
+    constants: int
+    carried: int
+    length: int
+    reverse: bool
+
+    def lines(self, name: str) -> Iterator[str]:
+        """The loop as text, under that name."""
+        backward = " backward" if self.reverse else ""
+        yield f"  {name}: {self.length} times{backward}, {self.constants} constants, {self.carried} carried"
+        yield from [f"    {line}" for line in str(self.body).splitlines()]
+
+
+def _option(name: str, value: Any, loops: Mapping[Loop, str]) -> str:
+    return f"{name}={loops[value] if isinstance(value, Loop) else _brief(value)}"
 
 
 def _brief(value: Any) -> str:

@@ -134,7 +134,37 @@ class Blocks(NamedTuple):
     threads: int
 
 
-Step = Nest | Fill | Call | Blocks
+class Carried(NamedTuple):
+    """A value that a loop carries from step to step.
+
+    It is read from `first`, and from then on lies in two `buffers` in turn; or step for step in a `stack` that is one
+    longer than the loop; or, if it is a number, in a register. The last value goes to `last`, if that is not `None`.
+    """
+
+    first: View
+    buffers: tuple[View, View] | None
+    stack: View | None
+    last: View | None
+
+
+class Repeat(NamedTuple):
+    """A loop: the program of a step, run for one after the other.
+
+    The inputs of the program are `constants` and what is `carried`, then elements of the `arrays`; its outputs are what
+    is carried on, then elements of the `stacks`. `work` is the workspace of a step.
+    """
+
+    program: Program
+    length: int
+    reverse: bool
+    constants: tuple[View, ...]
+    carried: tuple[Carried, ...]
+    arrays: tuple[View, ...]
+    stacks: tuple[View | None, ...]
+    work: View | None
+
+
+Step = Nest | Fill | Call | Blocks | Repeat
 
 
 class Program(NamedTuple):
@@ -191,6 +221,9 @@ def views(step: Step) -> Iterator[View]:
         for inner in step.steps:
             yield from views(inner)
         yield from [View(x, 0, ()) for partial in step.partials for x in partial[:2] if x is not None]
+    elif isinstance(step, Repeat):
+        yield from (*step.constants, *[x.first for x in step.carried], *step.arrays)
+        yield from written(step)
     else:
         yield from step.operands if isinstance(step, Call) else ()
         yield step.target
@@ -204,5 +237,8 @@ def written(step: Step) -> Iterator[View]:
                 yield from touched(entry)
     elif isinstance(step, Blocks):
         yield from views(step)
+    elif isinstance(step, Repeat):
+        places = [view for x in step.carried for view in (*(x.buffers or ()), x.stack, x.last)]
+        yield from [view for view in (*places, *step.stacks, step.work) if view is not None]
     else:
         yield step.target

@@ -15,6 +15,7 @@ from autograd.tensor import lift
 from autograd.weak import Weak, plain
 
 from .graph import Atom, Equation, Graph, Literal, Params, Var
+from .loop import loop_call, loop_output, scan
 from .signature import check_dtype, order_of
 
 
@@ -42,11 +43,11 @@ def graph_of(
     tensors that it returns; `orders`, for each input the permutation of its axes in which the kernel gets it, `None`
     for their own order. Any other tensor or array which the recorded operations read is captured.
     """
-    builder = _Builder()
+    builder = GraphBuilder()
     for x, order in zip(inputs, orders or [None] * len(inputs), strict=True):
         builder.input(x, order)
     results = [source_of(x) for x in outputs]
-    for node in _live(tape, results, set(builder.atoms)):
+    for node in live(tape, results, set(builder.atoms)):
         builder.add(node)
     for guard in tape.guards:
         builder.guard(guard)
@@ -66,18 +67,18 @@ def source_of(x: Any) -> Any:
     return (x.node or x) if isinstance(x, Tensor) else x
 
 
-def _live(tape: Tape, results: list[Any], given: set[int]) -> list[Node]:
+def live(tape: Tape, results: list[Any], given: set[int]) -> list[Node]:
     """The nodes of the tape that results and guards depend on, in their order."""
-    live = {id(x) for x in results} | {id(source_of(guard.node)) for guard in tape.guards}
+    needed = {id(x) for x in results} | {id(source_of(guard.node)) for guard in tape.guards}
     kept = []
     for node in reversed(tape.nodes):
-        if id(node) in live and id(node) not in given:
+        if id(node) in needed and id(node) not in given:
             kept.append(node)
-            live.update([id(source_of(parent)) for parent in node.parents])
+            needed.update([id(source_of(parent)) for parent in node.parents])
     return kept[::-1]
 
 
-class _Builder:
+class GraphBuilder:
     """The graph in the making; `atoms` maps the nodes and leaf tensors of the tape to its variables."""
 
     def __init__(self) -> None:
@@ -91,6 +92,8 @@ class _Builder:
         self.places: list[str] = []
         # The keys of `atoms` are addresses, so what they stand for must live as long.
         self.kept: list[Any] = []
+        # The inputs of each loop, by its node.
+        self.loops: dict[int, tuple[Atom, ...]] = {}
 
     def input(self, x: Tensor, order: tuple[int, ...] | None) -> None:
         aval = _aval(x.data)
@@ -117,6 +120,11 @@ class _Builder:
                 f"`{node.name}` was freed by a sweep outside of the recording; record the whole computation again"
             )
         primitive = node.primitive
+        if primitive is loop_output:
+            params = tuple(sorted(node.params.items()))
+            inputs = self.loops[id(node.parents[0])]
+            self.atoms[id(node)] = self.equation(scan, inputs, params, _aval(node.out))
+            return
         atoms = []
         for i, (value, parent) in enumerate(zip(values, node.parents, strict=True)):
             if parent is None:
@@ -128,6 +136,9 @@ class _Builder:
                 if isinstance(value, Weak):
                     atom = self.promoted(atom, primitive, values, i, node.out)
                 atoms.append(atom)
+        if primitive is loop_call:
+            self.loops[id(node)] = tuple(atoms)
+            return
         params = tuple(sorted(node.params.items())) if node.params else ()
         self.atoms[id(node)] = self.equation(primitive, tuple(atoms), params, _aval(node.out))
         if primitive is ops.pow and node.out.dtype.kind == "i" and _may_be_negative(atoms[1]):

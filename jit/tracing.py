@@ -11,13 +11,14 @@ import numpy as np
 
 import autograd as ag
 from autograd import Tensor
-from autograd.tape import STATE, Tape
+from autograd.tape import STATE, Tape, onto
 from autograd.tensor import constant
 from autograd.tree import flatten, unflatten
 from autograd.weak import weak
 
 from .caller import PYTHON_DTYPES, Constant, Result
 from .record import Recording, graph_of
+from .scan import recorded_loop, rolled_results
 from .signature import Signature
 
 _CONSTANTS = (type(None), int, float, complex, str, bytes, np.ndarray, np.generic, np.dtype, type, slice, range, Enum)
@@ -68,6 +69,8 @@ def trace(function: Callable[..., Any], signature: Signature, values: Sequence[A
     for target, g in accumulated:
         gradients.append((target, None if g is None else len(outputs)))
         outputs += [] if g is None else [g]
+    if not tape.guards:
+        outputs = list(rolled_results(tape, 0, inputs, outputs))
     recording = graph_of(tape, inputs, outputs, orders)
     captures = any(isinstance(x.source, Tensor) and x.source.requires_grad for x in recording.captured)
     nested = bool(STATE.nesting) if captures or any(leaf.requires_grad for leaf in signature.leaves) else None
@@ -109,7 +112,7 @@ def _value(x: Tensor, numbers: bool) -> Any:
 @contextmanager
 def _recorded(defer: bool) -> Iterator[Tape]:
     """Records, with gradients enabled; the `.grad` of tensors from outside is put back at the end."""
-    with ag.enable_grad(), ag.record(defer) as tape:
+    with ag.enable_grad(), onto(Tape(True, recorded_loop, rolled_results) if defer else Tape()) as tape:
         try:
             yield tape
         finally:

@@ -8,17 +8,18 @@ from autograd.primitive import PRIMITIVES, Aval, Primitive
 from jit import fuse
 from jit.emit.calls import CALLS
 from jit.emit.scalar import SCALAR
+from jit.loop import loop_call, loop_output, scan
 from jit.outer import compiled_call, compiled_output
 from jit.parts import PARTS
 from jit.views import VIEWS
 
-#: A compiled call on an eager tape; in a recording its function is recorded instead.
-EAGER_ONLY = {compiled_call, compiled_output}
-WAYS = [set(SCALAR), set(VIEWS), set(fuse.REDUCTIONS), set(fuse.CALLS), set(fuse.MOVES), set(PARTS)]
+#: Nodes of tapes: a compiled call, whose function is recorded instead, and a loop, whose results are equations.
+ON_TAPES = {compiled_call, compiled_output, loop_call, loop_output}
+WAYS = [set(SCALAR), set(VIEWS), set(fuse.REDUCTIONS), set(fuse.CALLS), set(fuse.MOVES), set(PARTS), {scan}]
 
 
 def test_every_primitive_has_a_lowering():
-    assert set(PRIMITIVES.values()) - set().union(*WAYS) == EAGER_ONLY
+    assert set(PRIMITIVES.values()) - set().union(*WAYS) == ON_TAPES
 
 
 def test_no_primitive_has_two_lowerings():

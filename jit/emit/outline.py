@@ -12,7 +12,7 @@ from typing import Any
 
 from ..graph import Atom, Var
 from ..plan import weight
-from ..program import Blocks, Fill, Nest, Program, Reduce, Scatter, Step, Store, atoms_by_value, nests
+from ..program import Blocks, Fill, Nest, Program, Reduce, Repeat, Scatter, Step, Store, atoms_by_value, nests
 
 # A piece ends between these weights.
 SMALLEST, LARGEST = 75, 225
@@ -77,6 +77,8 @@ def _kind(part: Step) -> Any:
         return "store" if isinstance(entry, Store | Scatter) else (entry.equation.primitive, entry.equation.params)
     if isinstance(part, Blocks):
         return part.rows, len(part.steps)
+    if isinstance(part, Repeat):
+        return "loop", part.length
     return "fill" if isinstance(part, Fill) else (part.equation.primitive, part.equation.out.aval)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from llvmlite import ir
 
 from ..graph import Atom, Literal
-from ..plan import Plan
+from ..plan import Plan, plan
 from ..program import (
     Blocks,
     Buffer,
@@ -19,6 +19,7 @@ from ..program import (
     Nest,
     Operand,
     Program,
+    Repeat,
     Scatter,
     Step,
     View,
@@ -33,6 +34,7 @@ from .interface import interface, structure
 from .loops import loop
 from .nest import function, scalars
 from .outline import last_reads, makes, pieces
+from .repeat import repeat
 from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
 from .wiring import Layout, Location, Wiring
 
@@ -89,6 +91,16 @@ def _given(b: ir.IRBuilder, memories: ir.Value, table: ir.Value, entry: int) -> 
     place, offset = (b.load(moved(b, table, entry + i), typ=INDEX) for i in (0, 8))
     base = b.load(b.gep(memories, [place], inbounds=True, source_etype=ir.IntType(8)), typ=POINTER)
     return b.gep(base, [offset], inbounds=True, source_etype=ir.IntType(8))
+
+
+def _indexes(program: Program) -> bool:
+    """Whether a program indexes by values, so that one may be out of range."""
+    return any(
+        _indexes(step.program)
+        if isinstance(step, Repeat)
+        else any(isinstance(entry, Gather | Scatter) for nest in nests(step) for entry in nest.entries)
+        for step in program.steps
+    )
 
 
 class _Functions:
@@ -220,6 +232,8 @@ class _Body:
                 self.fill(step)
             elif isinstance(step, Blocks):
                 self.blocks(step)
+            elif isinstance(step, Repeat):
+                self.repeat(step)
             elif isinstance(step, Call):
                 CALLS[step.equation.primitive](self.builder, step, self.base)
             elif step.shape == ():
@@ -253,6 +267,25 @@ class _Body:
             if total is not None:
                 self.values[partial.equation.out] = total
                 self.values.spill(partial.equation.out)
+
+    def repeat(self, step: Repeat) -> None:
+        """Emits a loop, with the program of a step in its body."""
+        program, layout = step.program, Layout(plan(step.program))
+        status = self.noted() if _indexes(program) else None
+
+        def run(memories: dict[tuple[str, int], ir.Value]) -> dict[int, ir.Value]:
+            def address(location: Location) -> ir.Value:
+                return moved(self.builder, memories[location.memory], location.offset)
+
+            inner = _Body(self.builder, layout, address, self.functions, status)
+            if layout.plan.state is None:
+                inner.steps(program.steps)
+            else:
+                inner.pieces(program, memories)
+            outputs = enumerate(zip(program.graph.outputs, program.outputs, strict=True))
+            return {i: inner.scalar(operand) for i, (x, operand) in outputs if x.aval.shape == ()}
+
+        repeat(self.builder, step, self.address, run)
 
     def read(self, nest: Nest) -> None:
         """Notes where the scalars lie that the nest is given."""

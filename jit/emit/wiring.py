@@ -11,7 +11,22 @@ from typing import Any, NamedTuple
 
 from ..graph import Atom, Literal, Var
 from ..plan import Plan
-from ..program import Blocks, Compute, Entry, Fill, Nest, Operand, Scatter, Step, Store, View, by_value, nests, views
+from ..program import (
+    Blocks,
+    Compute,
+    Entry,
+    Fill,
+    Nest,
+    Operand,
+    Repeat,
+    Scatter,
+    Step,
+    Store,
+    View,
+    by_value,
+    nests,
+    views,
+)
 from .interface import interface, structure
 
 # With more addresses than this a piece is given where memory begins, and shares its function with no other.
@@ -105,6 +120,8 @@ class Wiring:
             return [("fill", self.placed(step.target), step.target.buffer.size, self.literal(step.value))]
         if isinstance(step, Blocks):
             return [self.blocks(step)]
+        if isinstance(step, Repeat):
+            return [self.alone(step)]
         primitive, inputs, params, out = step.equation
         places = tuple([self.placed(view) for view in (*step.operands, step.target)])
         return [(primitive, tuple([x.aval for x in inputs]), params, out.aval, places)]
@@ -127,14 +144,18 @@ class Wiring:
         return structure(nest), views, scalars, tuple([self.makes(x) for x in needed.results])
 
     def blocks(self, blocks: Blocks) -> Any:
-        # Tasks are functions of their own, so that pieces with them share nothing.
-        for buffer in dict.fromkeys([view.buffer for view in views(blocks)]):
-            self.relative(self.layout.view(View(buffer, 0, ())))
+        key = self.alone(blocks)
         for nest in nests(blocks):
             self.nest(nest)
         for partial in blocks.partials:
             self.makes(partial.equation.out)
-        return id(blocks)
+        return key
+
+    def alone(self, step: Blocks | Repeat) -> Any:
+        """The key of a step with functions of its own: a piece with it shares its code with no other."""
+        for buffer in dict.fromkeys([view.buffer for view in views(step)]):
+            self.relative(self.layout.view(View(buffer, 0, ())))
+        return id(step)
 
     def read(self, operand: Operand) -> Any:
         atom = operand.atom

@@ -1,13 +1,23 @@
 """Passes: from a graph to a graph that computes the same, in the order of `PIPELINE`."""
 
 from ..graph import Graph
+from .carries import parted
 from .cse import cse
 from .dce import dce
+from .loops import loops
 from .scalarise import scalarise
 from .simplify import simplify
 from .stencils import stencils
+from .sums import sums
 
-PIPELINE = (simplify, stencils, cse, dce, scalarise)
+
+def _loops(graph: Graph) -> Graph:
+    reduced = loops(graph, optimise)
+    changed = parted(reduced)
+    return reduced if changed is reduced else loops(changed, optimise)
+
+
+PIPELINE = (simplify, stencils, cse, dce, _loops, sums, cse, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -17,4 +27,4 @@ def optimise(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "cse", "dce", "optimise", "scalarise", "simplify", "stencils"]
+__all__ = ["PIPELINE", "cse", "dce", "loops", "optimise", "parted", "scalarise", "simplify", "stencils", "sums"]

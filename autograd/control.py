@@ -1,0 +1,169 @@
+"""Loops as operations: their body is recorded once when a function is compiled, and run step by step otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import functions, ops
+from .functions.arguments import as_array
+from .primitive import aval_of
+from .tape import current_tape
+from .tensor import Tensor
+from .tree import Structure, flatten, unflatten
+from .weak import Weak
+
+Body = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def scan(f: Body, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
+    """A loop over the first axis of arrays that carries values from step to step.
+
+    Compiled, it stays a loop: `f` is recorded once, whatever the number of steps, and so is its gradient.
+
+    **Arguments:** `f(carry, x)`, which returns the next carry and a result of this step, `None` for none; `init`, the
+    first carry; `xs`, arrays of one length whose elements along the first axis are the `x` of the steps, `None` for
+    none; `length`, the number of steps where there are no `xs`; `reverse`, whether the last element comes first. Carry,
+    `xs` and results may be nested tuples, lists and dicts.
+
+    **Returns:** the last carry, and the results of all steps, stacked along a new first axis.
+
+    **Errors:** `TypeError` where the carry changes its structure, shapes or dtypes, and where `f` returns no pair;
+    `ValueError` for `xs` of different lengths and for a loop whose length nothing says.
+
+    >>> import numpy as np
+    >>> import autograd as ag
+    >>> total, sums = ag.scan(lambda total, x: (total + x, total + x), 0.0, np.array([1.0, 2.0, 3.0]))
+    >>> float(total), sums
+    (6.0, array([1., 3., 6.]))
+    """
+    carried, structure = flatten(init)
+    elements, structure_of_xs = flatten(() if xs is None else xs)
+    elements = [as_array(x) for x in elements]
+    length = _length("scan", elements, length)
+    loop = _Loop("scan", f, structure, structure_of_xs, xs is not None)
+    tape = current_tape()
+    run = _step_by_step if tape is None or tape.loop is None else tape.loop
+    return run(loop, [_carry(x) for x in carried], elements, length, bool(reverse))
+
+
+def fori_loop(lower: int, upper: int, f: Callable[[Any, Any], Any], init: Any) -> Any:
+    """What `for i in range(lower, upper): carry = f(i, carry)` makes of `carry`, as one operation.
+
+    **Arguments:** `lower` and `upper`, integers; `f(i, carry)`, which returns the next carry; `init`, the first one.
+
+    >>> import autograd as ag
+    >>> float(ag.fori_loop(1, 5, lambda i, product: product * i, 1.0))
+    24.0
+    """
+    if upper <= lower:
+        return init
+    return scan(lambda carry, i: (f(i, carry), None), init, np.arange(lower, upper))[0]
+
+
+def map(f: Callable[[Any], Any], xs: Any) -> Any:
+    """`f` of each element along the first axis, the results stacked.
+
+    **Arguments:** `f`; `xs`, an array, or arrays of one length in nested tuples, lists and dicts.
+
+    >>> import numpy as np
+    >>> import autograd as ag
+    >>> ag.map(lambda x: x.sum(), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([3., 7.])
+    """
+    return scan(lambda carry, x: (carry, f(x)), (), xs)[1]
+
+
+class _Loop:
+    """The body of a loop as a function of leaves, and what its results are put together to."""
+
+    def __init__(self, name: str, f: Body, carry: Structure, xs: Structure, has_xs: bool) -> None:
+        self.name, self.f, self.carry, self.xs, self.has_xs = name, f, carry, xs, has_xs
+        self.results: Structure | None = None
+
+    def step(self, carried: Sequence[Any], x: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The leaves of the next carry and of the result of a step."""
+        element = unflatten(self.xs, list(x)) if self.has_xs else None
+        outcome = self.f(unflatten(self.carry, list(carried)), element)
+        if not (isinstance(outcome, tuple) and len(outcome) == 2):
+            raise TypeError(
+                f"`{self.name}` needs a function that returns the carry and a result, got "
+                f"{type(outcome).__name__}; return `carry, None` where there is no result"
+            )
+        after, structure = flatten(outcome[0])
+        if structure != self.carry:
+            raise TypeError(
+                f"the carry of `{self.name}` needs the structure that it begins with, {_written(self.carry)}, got "
+                f"{_written(structure)}"
+            )
+        after = [as_array(x) for x in after]
+        self.check(carried, after)
+        result, self.results = flatten(() if outcome[1] is None else outcome[1])
+        return after, [as_array(x) for x in result]
+
+    def check(self, before: Sequence[Any], after: Sequence[Any]) -> None:
+        """
+        **Errors:** `TypeError` naming the first entry of the carry that changes its shape or dtype.
+        """
+        for path, x, y in zip(_paths(self.carry, "carry"), before, after, strict=True):
+            if aval_of(x) != aval_of(y):
+                raise TypeError(
+                    f"`{self.name}` needs a carry whose shapes and dtypes stay the same, got {aval_of(x)} for `{path}` "
+                    f"before a step and {aval_of(y)} after it; convert it before the loop or in it, with `astype`, "
+                    "`reshape` or `broadcast_to`"
+                )
+
+    def outcome(self, carried: Sequence[Any], results: Sequence[Any]) -> tuple[Any, Any]:
+        """The carry and the stacked results from their leaves."""
+        assert self.results is not None
+        stacked = unflatten(self.results, list(results))
+        return unflatten(self.carry, list(carried)), stacked if self.results.size else None
+
+
+def _step_by_step(loop: _Loop, carried: list[Any], xs: list[Any], length: int, reverse: bool) -> tuple[Any, Any]:
+    """The loop run by Python, every step an operation of its own."""
+    stacks: list[list[Any]] = []
+    for i in range(length)[:: -1 if reverse else 1]:
+        carried, result = loop.step(carried, [x[i] for x in xs])
+        stacks.append(result)
+    columns = zip(*stacks[:: -1 if reverse else 1], strict=True)
+    return loop.outcome(carried, [functions.stack(column) for column in columns])
+
+
+def _length(name: str, xs: Sequence[Any], length: int | None) -> int:
+    lengths = {x.shape[0] if x.shape else None for x in xs} | ({length} if length is not None else set())
+    if len(lengths) != 1 or None in lengths:
+        given = " and ".join(str(x.shape) for x in xs) or "none"
+        raise ValueError(
+            f"`{name}` needs arrays `xs` of one length, or a `length` that is theirs, got shapes {given} and "
+            f"length {length}"
+        )
+    (found,) = lengths
+    if not found or found < 0:
+        raise ValueError(f"`{name}` needs one step at least, got the length {found}; leave the loop out")
+    return int(found)
+
+
+def _carry(x: Any) -> Any:
+    x = as_array(x)
+    # A Python number would take its dtype from what it meets first.
+    return ops.astype(x, dtype=x.dtype) if isinstance(x, Tensor) and isinstance(x.data, Weak) else x
+
+
+def _paths(structure: Structure, path: str) -> list[str]:
+    if structure.kind is None:
+        return [path]
+    keys = [repr(key) for key in structure.keys] or [str(i) for i in range(len(structure.parts))]
+    parts = zip(keys, structure.parts, strict=True)
+    return [inner for key, part in parts for inner in _paths(part, f"{path}[{key}]")]
+
+
+def _written(structure: Structure) -> str:
+    if structure.kind is None:
+        return "*"
+    parts = [_written(part) for part in structure.parts]
+    if structure.keys:
+        return "{" + ", ".join(f"{key!r}: {part}" for key, part in zip(structure.keys, parts, strict=True)) + "}"
+    return f"[{', '.join(parts)}]" if structure.kind is list else f"({', '.join(parts)})"

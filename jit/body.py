@@ -1,0 +1,124 @@
+"""Bodies of loops: recorded once, they become loops of the tape that records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd import Tensor, enable_grad, is_grad_enabled, ops
+from autograd.deferred import Deferred, is_deferred
+from autograd.primitive import aval_of
+from autograd.tape import Node, Tape, current_tape, onto
+from autograd.tensor import constant, lift
+
+from .graph import Atom, Graph, Loop, Var
+from .loop import Cotangents, loop_call, loop_output, scan
+from .record import GraphBuilder, live, source_of
+
+
+class Body(NamedTuple):
+    """A recorded body: its inputs are first the `constants`, tensors and arrays from outside that it reads."""
+
+    graph: Graph
+    constants: list[Any]
+
+
+class _BodyBuilder(GraphBuilder):
+    """Takes whatever comes from outside as an input, connected with where it was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.constants: list[Any] = []
+        self.outer: list[Var] = []
+
+    def atom(self, source: Any, value: Any) -> Atom:
+        """The variable of a node, a leaf tensor or an array."""
+        known = self.atoms.get(id(source))
+        if known is None:
+            connected = isinstance(source, Node | Tensor)
+            known = None if connected else self.number(source, value)
+        if known is None:
+            known = Var(aval_of(value))
+            self.outer.append(known)
+            self.constants.append(lift(value, source) if connected else value)
+        self.atoms[id(source)] = known
+        self.kept.append(source)
+        return known
+
+
+def recorded_body(
+    name: str, constants: Sequence[Tensor], inputs: Sequence[Tensor], run: Callable[[], Sequence[Any]]
+) -> Body:
+    """What `run` makes of tensors, as a body; its result are the outputs.
+
+    **Arguments:** `name` of the loop; `constants` and `inputs`, the tensors that stand for those of the body.
+
+    **Errors:** `RuntimeError` where the body decides on a value, which may differ from step to step.
+    """
+    outer = current_tape()
+    assert outer is not None
+    tape = Tape(defers=True, loop=outer.loop)
+    with onto(tape), enable_grad():
+        outputs = run()
+    if tape.guards:
+        raise RuntimeError(
+            f"the body of `{name}` decides on a value at {tape.guards[0].where}, which may differ from step to step; "
+            "use `where` there, or a loop of Python"
+        )
+    if tape.accumulated:
+        raise RuntimeError(f"the body of `{name}` calls `backward()`; use `grad`, which returns the gradients")
+    return body_of(tape, [*constants, *inputs], outputs)
+
+
+def body_of(tape: Tape, inputs: Sequence[Tensor], outputs: Sequence[Any]) -> Body:
+    """What a tape made of inputs; whatever else it read are constants."""
+    builder = _BodyBuilder()
+    for x in inputs:
+        builder.input(x, None)
+    for node in live(tape, [source_of(y) for y in outputs], set(builder.atoms)):
+        builder.add(node)
+    atoms = tuple([builder.atom(source_of(y), y.data if isinstance(y, Tensor) else y) for y in outputs])
+    graph = Graph((*builder.outer, *builder.inputs), (), tuple(builder.equations), (), atoms)
+    return Body(graph, builder.constants)
+
+
+def placeholder(x: Any) -> Tensor:
+    """A tensor that stands for a value of a step; it has that of the first step, whoever looks."""
+    made = constant(x.data if isinstance(x, Tensor) else np.asarray(x))
+    made.requires_grad = made.dtype.kind == "f"
+    return made
+
+
+def element_of(x: Any) -> Tensor:
+    """A tensor that stands for the elements of an array that a loop goes over."""
+    data = x.data if isinstance(x, Tensor) else x
+    index = (0, *[(0, n, 1) for n in data.shape[1:]])
+    return placeholder(Deferred(ops.slice_, (data,), {"index": index}) if is_deferred([data]) else data[0])
+
+
+def bind(
+    loop: Loop, inputs: Sequence[Any], pullback: Callable[[Loop, Cotangents, Sequence[Any]], list[Any]]
+) -> list[Tensor]:
+    """The results of a loop, as nodes of the tape that records.
+
+    **Arguments:** `inputs`, tensors and arrays; `pullback(loop, g, inputs)`, which gives their cotangents from those of
+    the results.
+    """
+    tape = current_tape()
+    assert tape is not None
+    values = tuple([x.data if isinstance(x, Tensor) else x for x in inputs])
+    parents = tuple([(x.node or x) if isinstance(x, Tensor) else None for x in inputs])
+    requires_grad = is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    call = Node(loop_call, values, None, {"loop": loop, "pullback": pullback}, parents, requires_grad)
+    tape.nodes.append(call)
+    return [_output(tape, call, values, {"loop": loop, "pick": i}) for i in range(len(loop.body.outputs))]
+
+
+def _output(tape: Tape, call: Node, values: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
+    out = constant(Deferred(scan, values, params))
+    out.requires_grad = call.requires_grad and out.dtype.kind == "f"
+    out.node = Node(loop_output, (None,), out.data, params, (call,), out.requires_grad)
+    tape.nodes.append(out.node)
+    return out

@@ -1,0 +1,189 @@
+"""Loops of whole programs: what is carried lies in two buffers in turn, numbers in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import NamedTuple
+
+from llvmlite import ir
+
+from autograd.primitive import Aval
+
+from ..program import Carried, Repeat, View
+from .blas import alloca
+from .loops import loop
+from .types import INDEX, index, load, memory_type, opaque, store
+
+Address = Callable[[View], ir.Value]
+#: From the addresses of inputs, outputs and the workspace by kind and position to the outputs of shape ().
+Run = Callable[[dict[tuple[str, int], ir.Value]], dict[int, ir.Value]]
+
+
+def repeat(builder: ir.IRBuilder, step: Repeat, address: Address, run: Run) -> None:
+    """Emits a loop.
+
+    **Arguments:** `address`, which gives that of a view; `run`, which emits the program of a step.
+    """
+    _Emitter(builder, step, address, run).emit()
+
+
+class _Emitter:
+    def __init__(self, builder: ir.IRBuilder, step: Repeat, address: Address, run: Run) -> None:
+        self.builder, self.step, self.run = builder, step, run
+        body, m, k = step.program.graph, len(step.constants), len(step.carried)
+        self.avals = [x.aval for x in body.inputs[m : m + k]]
+        self.elements = [x.aval for x in body.inputs[m + k :]]
+        self.made = [x.aval for x in body.outputs[k:]]
+        self.constants = [address(view) for view in step.constants]
+        self.arrays = [address(view) for view in step.arrays]
+        self.stacks = [None if view is None else address(view) for view in step.stacks]
+        self.work = None if step.work is None else address(step.work)
+        places = zip(step.carried, self.avals, strict=True)
+        self.carried = [_kind_of(x)(builder, x, aval, step, address) for x, aval in places]
+
+    def emit(self) -> None:
+        begin = [x for place in self.carried for x in place.begin()]
+        rest = iter(loop(self.builder, self.step.length, begin, self.body))
+        for place in self.carried:
+            place.end([next(rest) for _ in range(place.count)])
+
+    def body(self, i: ir.Value, state: list[ir.Value]) -> list[ir.Value]:
+        b = self.builder
+        i = b.sub(index(self.step.length - 1), i) if self.step.reverse else i
+        rest = iter(state)
+        turns = [place.turn(i, [next(rest) for _ in range(place.count)]) for place in self.carried]
+        inputs = [*self.constants, *[turn.read for turn in turns]]
+        inputs += [element(b, base, aval, i) for base, aval in zip(self.arrays, self.elements, strict=True)]
+        stacks = [
+            None if base is None else element(b, base, aval, i)
+            for base, aval in zip(self.stacks, self.made, strict=True)
+        ]
+        memory: dict[tuple[str, int], ir.Value] = {("input", position): x for position, x in enumerate(inputs)}
+        memory.update({("output", position): x for position, x in enumerate([*[x.write for x in turns], *stacks])})
+        memory["work", 0] = self.work
+        # Numbers have no address: a step returns them.
+        numbers = self.run({place: x for place, x in memory.items() if x is not None})
+        for position, (target, aval) in enumerate(zip(stacks, self.made, strict=True), len(turns)):
+            if position in numbers and target is not None:
+                store(b, numbers[position], target, aval.dtype)
+        return [
+            x
+            for position, turn in enumerate(turns)
+            for x in (turn.after if turn.after is not None else [numbers[position]])
+        ]
+
+
+class _Turn(NamedTuple):
+    """Where a carried value is read in a step and where the next one is written, `None` for a register.
+
+    `after` is the state of the loop after the step; that of a register is the number which the step makes.
+    """
+
+    read: ir.Value
+    write: ir.Value | None
+    after: list[ir.Value] | None
+
+
+class _Place:
+    """Where a carried value lies; `count` is how many values of the state of the loop say where it is."""
+
+    count = 0
+
+    def __init__(self, builder: ir.IRBuilder, it: Carried, aval: Aval, step: Repeat, address: Address) -> None:
+        self.builder, self.it, self.aval, self.step = builder, it, aval, step
+        self.first = address(it.first)
+        self.last = None if it.last is None else address(it.last)
+        self.prepare(address)
+
+    def prepare(self, address: Address) -> None:
+        """Finds the addresses that are needed beside the first and the last one."""
+
+    def begin(self) -> list[ir.Value]:
+        """The state before the loop."""
+        return []
+
+    def turn(self, i: ir.Value, state: list[ir.Value]) -> _Turn:
+        """A step, the one of the elements at `i`."""
+        raise NotImplementedError
+
+    def end(self, state: list[ir.Value]) -> None:
+        """Brings the last value where it belongs."""
+
+    def copy(self, target: ir.Value, source: ir.Value) -> None:
+        b = self.builder
+        memcpy = b.module.declare_intrinsic("llvm.memcpy", [target.type, source.type, INDEX])
+        b.call(memcpy, [target, source, index(_bytes(self.aval)), ir.Constant(ir.IntType(1), 0)])
+
+
+class _Register(_Place):
+    """A number."""
+
+    count = 1
+
+    def prepare(self, address: Address) -> None:
+        # A step reads numbers by their address; LLVM takes them back into registers.
+        self.slot = opaque(self.builder, alloca(self.builder, memory_type(self.aval.dtype)))
+
+    def begin(self) -> list[ir.Value]:
+        return [load(self.builder, self.first, self.aval.dtype)]
+
+    def turn(self, i: ir.Value, state: list[ir.Value]) -> _Turn:
+        store(self.builder, state[0], self.slot, self.aval.dtype)
+        return _Turn(self.slot, None, None)
+
+    def end(self, state: list[ir.Value]) -> None:
+        if self.last is not None:
+            store(self.builder, state[0], self.last, self.aval.dtype)
+
+
+class _Buffers(_Place):
+    """An array in two buffers in turn: the state is where to read, where to write, and where to write after that."""
+
+    count = 3
+
+    def prepare(self, address: Address) -> None:
+        self.buffers = [address(view) for view in self.it.buffers or ()]
+
+    def begin(self) -> list[ir.Value]:
+        return [self.first, *self.buffers]
+
+    def turn(self, i: ir.Value, state: list[ir.Value]) -> _Turn:
+        read, write, following = state
+        return _Turn(read, write, [write, following, write])
+
+    def end(self, state: list[ir.Value]) -> None:
+        if self.last is not None:
+            self.copy(self.last, state[0])
+
+
+class _Stack(_Place):
+    """An array whose values all are kept: a step writes where the next one reads."""
+
+    def prepare(self, address: Address) -> None:
+        assert self.it.stack is not None
+        self.stack = address(self.it.stack)
+
+    def begin(self) -> list[ir.Value]:
+        start = index(self.step.length - 1 if self.step.reverse else 0)
+        self.copy(element(self.builder, self.stack, self.aval, start), self.first)
+        return []
+
+    def turn(self, i: ir.Value, state: list[ir.Value]) -> _Turn:
+        following = self.builder.add(i, index(-1 if self.step.reverse else 1))
+        read, write = (element(self.builder, self.stack, self.aval, x) for x in (i, following))
+        return _Turn(read, write, [])
+
+
+def _kind_of(it: Carried) -> type[_Place]:
+    return _Stack if it.stack is not None else _Register if it.buffers is None else _Buffers
+
+
+def element(builder: ir.IRBuilder, base: ir.Value, aval: Aval, i: ir.Value) -> ir.Value:
+    """The address of an element of an array with an axis for the steps."""
+    distance = builder.mul(i, index(_bytes(aval)), flags=("nsw",))
+    return builder.gep(base, [distance], inbounds=True, source_etype=ir.IntType(8))
+
+
+def _bytes(aval: Aval) -> int:
+    return prod(aval.shape) * aval.dtype.itemsize

@@ -1,0 +1,161 @@
+"""Loops: each with what its results need alone, its body optimised like any graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ..graph import Atom, Equation, Graph, Literal, Loop, Var
+from ..loop import key_of, scan, uses_of
+
+
+class _Use(NamedTuple):
+    """A loop with its inputs, and which of its results are read."""
+
+    loop: Loop
+    inputs: tuple[Atom, ...]
+    picks: tuple[int, ...]
+
+
+def loops(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
+    """The graph without what nobody reads, with every loop, and the loops in it, reduced to what is read of it.
+
+    **Arguments:** `optimise`, all passes over the graph of a body.
+    """
+    uses = uses_of(graph)
+    if not uses:
+        return graph
+    live: set[Atom] = {*graph.outputs, *graph.guards}
+    renamed: dict[Any, Atom] = {}
+    reduced: dict[Any, tuple[_Use, dict[int, int | Atom]]] = {}
+    kept: list[Equation] = []
+    # From the last equation on: what a loop is read for is known once all that comes after it is done.
+    for equation in reversed(graph.equations):
+        if equation.out not in live:
+            continue
+        kept.append(equation)
+        if equation.primitive is not scan:
+            live.update(equation.inputs)
+            continue
+        key = key_of(equation)
+        read = [x for x in uses[key] if x.out in live]
+        if equation is not read[0]:
+            continue
+        picks = {x.out: dict(x.params)["pick"] for x in read}
+        use, places = _reduced(_Use(dict(equation.params)["loop"], equation.inputs, tuple(picks.values())), optimise)
+        outside = {pick: x for pick, x in places.items() if not isinstance(x, int)}
+        renamed.update({out: outside[pick] for out, pick in picks.items() if pick in outside})
+        reduced[key] = use, places
+        live.update([*use.inputs, *outside.values()])
+    equations = [_replaced(x, reduced) for x in reversed(kept) if x.out not in renamed]
+    return substituted(graph._replace(equations=tuple(equations)), renamed)
+
+
+def _replaced(equation: Equation, reduced: dict[Any, tuple[_Use, dict[int, int | Atom]]]) -> Equation:
+    if equation.primitive is not scan:
+        return equation
+    use, places = reduced[key_of(equation)]
+    return Equation(
+        scan, use.inputs, (("loop", use.loop), ("pick", places[dict(equation.params)["pick"]])), equation.out
+    )
+
+
+def _reduced(use: _Use, optimise: Callable[[Graph], Graph]) -> tuple[_Use, dict[int, int | Atom]]:
+    """The loop without what is not read, and where its results are now: a position, or an atom outside of it."""
+    places: dict[int, int | Atom] = {pick: pick for pick in use.picks}
+    # What the passes find out, for instance that a value is not read, may spare more.
+    for _ in range(2):
+        use, moved = _pruned(_without_constants(use))
+        places = {pick: moved[place] if isinstance(place, int) else place for pick, place in places.items()}
+        body = optimise(use.loop.body)
+        use = use._replace(loop=_with(use.loop, body, use.loop.constants, use.loop.carried))
+    return use, places
+
+
+def _with(loop: Loop, body: Graph, constants: int, carried: int) -> Loop:
+    return Loop(body, constants, carried, loop.length, loop.reverse)
+
+
+def _without_constants(use: _Use) -> _Use:
+    """The loop with constants that are numbers as part of its body."""
+    loop, inputs, _ = use
+    known = {
+        x: given for x, given in zip(loop.body.inputs, inputs[: loop.constants], strict=False) if _is_number(given)
+    }
+    if not known:
+        return use
+    body = substituted(loop.body, known)
+    kept = [i for i, x in enumerate(loop.body.inputs) if x not in known]
+    body = body._replace(inputs=tuple([body.inputs[i] for i in kept]))
+    smaller = _with(loop, body, loop.constants - len(known), loop.carried)
+    return use._replace(loop=smaller, inputs=tuple([inputs[i] for i in kept]))
+
+
+def _is_number(x: Atom) -> bool:
+    return isinstance(x, Literal)
+
+
+def substituted(graph: Graph, known: dict[Any, Atom]) -> Graph:
+    """The graph with atoms in place of variables, which may stand for others in turn."""
+
+    def resolved(x: Atom) -> Atom:
+        while type(x) is Var and x in known:
+            x = known[x]
+        return x
+
+    def of(xs: Iterable[Atom]) -> tuple[Atom, ...]:
+        return tuple([resolved(x) for x in xs])
+
+    equations = [equation._replace(inputs=of(equation.inputs)) for equation in graph.equations]
+    return graph._replace(equations=tuple(equations), guards=of(graph.guards), outputs=of(graph.outputs))
+
+
+def _pruned(use: _Use) -> tuple[_Use, dict[int, int | Atom]]:
+    """The loop without the values that no result needs.
+
+    A value that is carried and never changes is a constant; a stack of the elements of an array is that array.
+    """
+    loop, inputs, picks = use
+    body, m, k = loop.body, loop.constants, loop.carried
+    elements_of = dict(zip(body.inputs[m + k :], inputs[m + k :], strict=True))
+    unchanged = [i for i in range(k) if body.outputs[i] is body.inputs[m + i]]
+    fixed = set(unchanged)
+    arrays = {i: elements_of[x] for i, x in enumerate(body.outputs) if i >= k and i in picks and x in elements_of}
+    results = [i for i in dict.fromkeys(picks) if i not in fixed and i not in arrays]
+    needed = _needed(loop, results, fixed)
+    carried = [i for i in range(k) if i not in fixed and (i in results or body.inputs[m + i] in needed)]
+    stacks = [i for i in results if i >= k]
+    constants = [i for i in range(m) if body.inputs[i] in needed]
+    constants += [m + i for i in unchanged if body.inputs[m + i] in needed]
+    elements = [i for i in range(m + k, len(inputs)) if body.inputs[i] in needed]
+    kept = [*constants, *[m + i for i in carried], *elements]
+    outputs = [*carried, *stacks]
+    smaller = body._replace(
+        inputs=tuple([body.inputs[i] for i in kept]), outputs=tuple([body.outputs[i] for i in outputs])
+    )
+    places: dict[int, int | Atom] = {pick: inputs[m + pick] for pick in picks if pick in fixed}
+    places.update(arrays)
+    places.update({pick: i for i, pick in enumerate(outputs)})
+    made = _Use(
+        _with(loop, smaller, len(constants), len(carried)),
+        tuple([inputs[i] for i in kept]),
+        tuple([i for i, pick in enumerate(outputs) if pick in set(picks)]),
+    )
+    return made, places
+
+
+def _needed(loop: Loop, results: Sequence[int], fixed: set[int]) -> set[Atom]:
+    """The variables of the body that its results, in this step or a later one, are made of."""
+    body, m = loop.body, loop.constants
+    made = {equation.out: equation for equation in body.equations}
+    needed: set[Atom] = set()
+    waiting = [body.outputs[i] for i in results]
+    carried = {body.inputs[m + i]: body.outputs[i] for i in range(loop.carried) if i not in fixed}
+    while waiting:
+        x = waiting.pop()
+        if x in needed or not isinstance(x, Var):
+            continue
+        needed.add(x)
+        waiting += made[x].inputs if x in made else ()
+        waiting += [carried[x]] if x in carried else ()
+    return needed

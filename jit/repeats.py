@@ -1,0 +1,89 @@
+"""Loops in a program: where what they carry and what they make lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from autograd.primitive import Aval
+
+from .graph import Atom, Equation, Graph, Loop, Var
+from .lowering import Group, Lowering
+from .plan import plan
+from .program import Carried, Program, Repeat, View
+from .views import is_contiguous, row_major
+
+
+def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Graph], Program]) -> None:
+    """Adds the loop of which these are the results, as a step; `program_of` gives the program of its body."""
+    loop: Loop = dict(results[0].params)["loop"]
+    outs = {dict(x.params)["pick"]: x.out for x in results if x.out.aval.size}
+    given = [_contiguous(low, x) for x in results[0].inputs]
+    m, n = loop.constants, loop.constants + loop.carried
+    begins = _begins(low, loop, outs)
+    ends = _ends(low, loop, outs, begins)
+    places: dict[int, View] = {}
+    carried = [_carried(low, loop, i, begins.get(i), outs.get(i), given[m + i], places) for i in range(loop.carried)]
+    for i, pick in ends.items():
+        # What a step carries on is what the next one begins with.
+        size = loop.body.inputs[m + i].aval.size
+        begin = places[begins[i]]
+        places[pick] = begin._replace(offset=begin.offset + (-size if loop.reverse else size))
+    shared = {*begins.values(), *ends.values()}
+    picks = [i for i in range(loop.carried, len(loop.body.outputs)) if i not in shared]
+    for i in picks:
+        if i in outs:
+            places[i] = low.new_buffer(outs[i])
+    kept = [*range(loop.carried), *picks]
+    program = program_of(loop.body._replace(outputs=tuple([loop.body.outputs[i] for i in kept])))
+    size = plan(program).size
+    work = low.buffer("work", 0, Aval((size,), np.dtype(np.uint8))) if size else None
+    stacks = tuple([places.get(i) for i in picks])
+    step = Repeat(program, loop.length, loop.reverse, tuple(given[:m]), tuple(carried), tuple(given[n:]), stacks, work)
+    low.groups.append(Group((), step))
+    for i, out in outs.items():
+        low.places[out], low.ready[out] = places[i], len(low.groups)
+
+
+def _contiguous(low: Lowering, x: Atom) -> View:
+    view, _ = low.view(x)
+    return view if is_contiguous(view, x.aval.shape) else low.copy(x)[0]  # type: ignore[arg-type]
+
+
+def _begins(low: Lowering, loop: Loop, outs: dict[int, Var]) -> dict[int, int]:
+    """For each carried array of which all values are read, the result that has what each step begins with."""
+    own = {x: i for i, x in enumerate(loop.body.inputs[loop.constants :][: loop.carried]) if x.aval.shape}
+    return {
+        own[x]: pick
+        for pick, x in enumerate(loop.body.outputs)
+        if pick >= loop.carried and pick in outs and x in own and outs[pick] not in low.output_of
+    }
+
+
+def _ends(low: Lowering, loop: Loop, outs: dict[int, Var], begins: dict[int, int]) -> dict[int, int]:
+    """For each carried array whose values all are kept, the result that has what each step carries on."""
+    own = {loop.body.outputs[i]: i for i in begins}
+    return {
+        own[x]: pick
+        for pick, x in enumerate(loop.body.outputs)
+        if pick >= loop.carried and pick in outs and x in own and outs[pick] not in low.output_of
+    }
+
+
+def _carried(
+    low: Lowering, loop: Loop, i: int, stack: int | None, last: Var | None, first: View, places: dict[int, View]
+) -> Carried:
+    """Where a carried value lies; notes the places of its results, that in which all its values are the `stack`."""
+    aval = loop.body.inputs[loop.constants + i].aval
+    if stack is not None:
+        # One place more than there are steps: a step writes where the next one reads.
+        whole = low.buffer("work", 0, Aval((loop.length + 1, *aval.shape), aval.dtype))
+        places[stack] = whole._replace(offset=aval.size if loop.reverse else 0)
+        end = 0 if loop.reverse else loop.length * aval.size
+        places[i] = View(whole.buffer, end, row_major(aval.shape))
+        return Carried(first, None, places[stack], None)
+    if last is not None:
+        places[i] = low.new_buffer(last)
+    buffers = (low.buffer("work", 0, aval), low.buffer("work", 0, aval)) if aval.shape else None
+    return Carried(first, buffers, None, places.get(i))

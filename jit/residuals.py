@@ -1,0 +1,82 @@
+"""Values of the steps of a loop that the reverse loop reads instead of making them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+from autograd import ops
+
+from .graph import Atom, Graph, Literal, Loop, Var
+from .passes.dce import dce
+
+# What takes longer to compute again than to store and to read, the last ones while they lie in the cache.
+PRODUCTS = frozenset({ops.matmul})
+COSTLY = frozenset({
+    ops.exp, ops.exp2, ops.expm1, ops.log, ops.log2, ops.log10, ops.log1p, ops.sin, ops.cos, ops.tan, ops.sinh,
+    ops.cosh, ops.tanh, ops.arcsin, ops.arccos, ops.arctan, ops.arcsinh, ops.arccosh, ops.arctanh, ops.sigmoid,
+    ops.softplus, ops.erf, ops.erfc, ops.pow, ops.arctan2, ops.logaddexp, ops.hypot,
+})  # fmt: skip
+MOST_BYTES = 1 << 20
+
+
+def with_candidates(graph: Graph, carried: int) -> Graph:
+    """The body of a loop that makes, before what each step begins with, all values that are worth keeping."""
+    costly = [x.out for x in graph.equations if x.primitive in PRODUCTS | COSTLY]
+    kept = [x for x in costly if x.aval.shape and not any(x is y for y in graph.outputs[carried:])]
+    first = len(graph.outputs) - carried
+    return graph._replace(outputs=(*graph.outputs[:first], *kept, *graph.outputs[first:]))
+
+
+def with_residuals(loop: Loop, graph: Graph, inputs: Mapping[Atom, Var]) -> tuple[Graph, list[int]]:
+    """The body of a reverse loop which reads what the forward loop has made.
+
+    **Arguments:** `loop`; `graph`, the body of the reverse loop, which makes the values of a forward step again;
+    `inputs`, which of its inputs stand for those of the forward body.
+
+    **Returns:** the body, with elements of stacks as further inputs, and the results of the loop that these are.
+    """
+    places = {x: i for i, x in enumerate(loop.body.outputs) if i >= loop.carried and isinstance(x, Var)}
+    known = {x.out: x.primitive for x in loop.body.equations}
+    same = _same(loop.body, graph, inputs)
+    found: dict[Atom, Var] = {}
+    picks = []
+    for equation in graph.equations:
+        x = same.get(equation.out)
+        if x in places and x in known and _is_worth(known[x], x, loop.length):
+            found[equation.out] = Var(x.aval)
+            picks.append(places[x])
+    if not found:
+        return graph, []
+    equations = [
+        equation._replace(inputs=tuple([found.get(x, x) for x in equation.inputs]))
+        for equation in graph.equations
+        if equation.out not in found
+    ]
+    outputs = tuple([found.get(x, x) for x in graph.outputs])
+    return dce(
+        graph._replace(inputs=(*graph.inputs, *found.values()), equations=tuple(equations), outputs=outputs)
+    ), picks
+
+
+def _is_worth(primitive: Any, x: Var, length: int) -> bool:
+    size = length * prod(x.aval.shape) * x.aval.dtype.itemsize
+    return primitive in PRODUCTS or (primitive in COSTLY and size <= MOST_BYTES)
+
+
+def _same(forward: Graph, graph: Graph, inputs: Mapping[Atom, Var]) -> dict[Atom, Var]:
+    """The variables of a graph that are those of the forward body, by what they are there."""
+    known = {_key(x, {}): x.out for x in forward.equations}
+    same = dict(inputs)
+    for equation in graph.equations:
+        made = known.get(_key(equation, same))
+        if made is not None:
+            same[equation.out] = made
+    return same
+
+
+def _key(equation: Any, renamed: Mapping[Atom, Var]) -> Any:
+    primitive, inputs, params, _ = equation
+    atoms = [renamed.get(x, x) for x in inputs]
+    return primitive, params, *[(x.value.tobytes(), x.aval) if isinstance(x, Literal) else x for x in atoms]
