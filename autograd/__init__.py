@@ -9,6 +9,7 @@ x.grad                                  # tensor(12.)
 ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
+from . import special
 from .creation import (
     arange,
     as_tensor,
@@ -311,6 +312,7 @@ __all__ = [
     "sinh",
     "softmax",
     "softplus",
+    "special",
     "split",
     "sqrt",
     "square",

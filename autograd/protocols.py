@@ -13,8 +13,9 @@ from math import pi
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import special as scipy_special
 
-from . import functions, ops
+from . import functions, ops, special
 from .functions.arguments import as_array
 from .primitive import Traced
 
@@ -45,6 +46,10 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
     np.bitwise_or: _only_booleans(ops.logical_or, "bitwise_or"),
     np.bitwise_xor: _only_booleans(ops.logical_xor, "bitwise_xor"),
     np.invert: _only_booleans(ops.logical_not, "invert"),
+    scipy_special.xlogy: special.xlogy,
+    scipy_special.xlog1py: special.xlog1py,
+    scipy_special.log_expit: special.log_expit,
+    scipy_special.ndtr: special.ndtr,
 }
 
 REDUCTIONS: dict[Any, Callable[..., Any]] = {
@@ -110,6 +115,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.amax: functions.max,
     np.amin: functions.min,
     np.where: _where,
+    np.sinc: special.sinc,
     np.shape: lambda x: as_array(x).shape,
     np.ndim: lambda x: as_array(x).ndim,
     np.size: lambda x, axis=None: as_array(x).size if axis is None else np.shape(x)[axis],

@@ -132,10 +132,16 @@ def matmul(x, y):
     return np.squeeze(out, lost)
 
 
+def exactly(ufunc):
+    """A ufunc in float64, its result in the dtype of the arrays; NumPy would take that of a number for some."""
+    return lambda x, y: np.asarray(ufunc(np.float64(x), np.float64(y))).astype(np.result_type(x, y, 0.0))
+
+
 UFUNC_OF = {op: ufunc for ufunc, op in reversed(ops.UFUNCS.items())}
 
 REFERENCES = {
     **UFUNC_OF,
+    **{op: exactly(UFUNC_OF[op]) for op in (ops.beta, ops.betaln, ops.gammainc, ops.gammaincc)},
     ops.softplus: softplus,
     ops.relu: lambda x: np.clip(x, 0, None),
     ops.where: where,
