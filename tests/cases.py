@@ -405,6 +405,29 @@ CONTRACTION = [
     )
 ]
 
-CASES = [*ELEMENTWISE, *SHAPES, *MOVEMENT, *INDEXING, *REDUCTION, *CONTRACTION]
+TIES = np.array([2.0, -1.0, 2.0, 0.5, -1.0, 2.0, 0.0, -0.0])
+ASCENDING = np.array([-1.5, -1.0, -1.0, 0.0, 0.25, 1.0, 1.0, 1.5])
+
+ORDERING = [
+    *[
+        case(ops.argsort, shape, axis=axis, kinds="fib")
+        for shape, axis in (((5,), 0), ((1,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 7, 3), 1), ((0, 3), 1), ((0, 3), 0))
+    ],
+    *[case(ops.argsort, (n,), axis=0) for n in (2, 4, 16, 33, 129)],
+    case(ops.argsort, TIES, axis=0),
+    *[
+        case(ops.searchsorted, ASCENDING[:n], shape, right=right)
+        for right in (False, True)
+        for n, shape in ((8, (2, 5)), (8, ()), (1, (4,)), (5, (0,)), (0, (3,)))
+    ],
+    *[case(ops.searchsorted, ASCENDING, TIES / 2, right=right) for right in (False, True)],
+    case(ops.searchsorted, np.array([-1, 0, 0, 2]), (5,), kinds="fib", right=True),
+]
+
+CONVOLUTION = [
+    case(ops.convolve, (n,), (m,), kinds="fib") for n, m in ((5, 3), (3, 5), (4, 4), (1, 1), (1, 6), (40, 7))
+]
+
+CASES = [*ELEMENTWISE, *SHAPES, *MOVEMENT, *INDEXING, *REDUCTION, *CONTRACTION, *ORDERING, *CONVOLUTION]
 SMOOTH = [c for c in CASES if c.wrt]
 REPEATED = [name for name, count in Counter(c.name for c in CASES).items() if count > 1]

@@ -137,6 +137,35 @@ def exactly(ufunc):
     return lambda x, y: np.asarray(ufunc(np.float64(x), np.float64(y))).astype(np.result_type(x, y, 0.0))
 
 
+def key(x):
+    """What compares as NumPy orders numbers, NaN after all others."""
+    return x != x, x
+
+
+def argsort(x, *, axis):
+    out = np.empty(x.shape, np.intp)
+    for at in np.ndindex(*x.shape[:axis], *x.shape[axis + 1 :]):
+        line = (*at[:axis], slice(None), *at[axis:])
+        out[line] = sorted(range(x.shape[axis]), key=lambda i, row=x[line]: key(row[i]))
+    return out
+
+
+def searchsorted(x, y, *, right):
+    out = np.empty(y.shape, np.intp)
+    for at in np.ndindex(y.shape):
+        before = [not key(y[at]) < key(z) if right else key(z) < key(y[at]) for z in x]
+        out[at] = sum(before)
+    return out
+
+
+def convolve(x, y):
+    dtype = np.result_type(x, y)
+    out = np.zeros(len(x) + len(y) - 1, dtype)
+    for i, j in np.ndindex(len(x), len(y)):
+        out[i + j] += x[i] * y[j]
+    return out
+
+
 UFUNC_OF = {op: ufunc for ufunc, op in reversed(ops.UFUNCS.items())}
 
 REFERENCES = {
@@ -164,4 +193,7 @@ REFERENCES = {
     ops.argmin: position(min),
     ops.cumsum: cumsum,
     ops.matmul: matmul,
+    ops.argsort: argsort,
+    ops.searchsorted: searchsorted,
+    ops.convolve: convolve,
 }

@@ -24,6 +24,8 @@ ORDER = (
     "autograd.ops.indexing",
     "autograd.ops.reduction",
     "autograd.ops.contraction",
+    "autograd.ops.convolution",
+    "autograd.ops.ordering",
     "autograd.ops",
     "autograd.functions.*",
     "autograd.functions",
