@@ -12,7 +12,7 @@ from autograd import ops
 from autograd.primitive import Aval, Primitive, Shape
 
 from .graph import Equation, Graph, Literal, Var
-from .lowering import Group, Lowering
+from .lowering import Group, Lowering, key_dtype
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
 from .program import Call, Compute, Fill, Gather, Operand, Program, Reduce, Scalar, Scatter, Store, View
@@ -121,7 +121,8 @@ def _call(low: Lowering, equation: Equation) -> None:
     if equation.primitive is ops.argsort:
         # Room for the keys and the positions of a line, twice, as they are merged from one place to another.
         twice = (2 * out.aval.shape[dict(equation.params)["axis"]],)
-        operands += [low.buffer("work", 0, Aval(twice, x.aval.dtype)) for x in (equation.inputs[0], out)]
+        dtypes = (key_dtype(equation.inputs[0].aval.dtype), out.aval.dtype)
+        operands += [low.buffer("work", 0, Aval(twice, dtype)) for dtype in dtypes]
     target = low.new_buffer(out)
     low.groups.append(Group((), Call(equation, tuple(operands), target)))
     low.places[out], low.ready[out] = target, len(low.groups)

@@ -61,7 +61,7 @@ EXACT = {
     ),
     "erfinv": Exact(s.erfinv, mp.erfinv, (-0.99, -0.4, 1e-9, 0.3, 0.999), 100),
     "erfcinv": Exact(s.erfcinv, lambda x: mp.erfinv(1 - x), (1e-3, 0.3, 1.0, 1.9), 100),
-    "erfcx": Exact(s.erfcx, lambda x: mp.exp(x * x) * mp.erfc(x), (-3.0, -0.4, 1e-9, 0.3, 3.0), 200),
+    "erfcx": Exact(s.erfcx, lambda x: mp.exp(x * x) * mp.erfc(x), (-3.0, -0.4, 1e-9, 0.3, 3.0, 30.0, 1e9), 200),
     "ndtr": Exact(s.ndtr, mp.ncdf, (-20.0, -3.0, 0.3, 3.0), 800),
     "ndtri": Exact(s.ndtri, lambda x: mp.sqrt(2) * mp.erfinv(2 * x - 1), (1e-6, 0.3, 0.5, 0.99), 100),
     "log_ndtr": Exact(

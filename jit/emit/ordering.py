@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from ..lowering import key_dtype
 from ..program import Buffer, Call
 from .loops import loop, offset
 from .over import over, pointer
-from .types import INDEX, POINTER, cast, element, index, load, store
+from .types import INDEX, POINTER, cast, constant, element, index, load, scalar_type, store
 
 Base = Callable[[Buffer], ir.Value]
 DType = np.dtype[Any]
@@ -19,7 +20,7 @@ _POSITION = np.dtype(np.int64)
 
 
 def argsort(builder: ir.IRBuilder, call: Call, base: Base) -> None:
-    """Emits the order of the elements along an axis; the operands after the first are room for twice the line."""
+    """Emits the order of the elements along an axis; the operands after the first are room for a line, twice."""
     axis = dict(call.equation.params)["axis"]
     x, keys, order = call.operands
     out, dtype = call.target, x.buffer.dtype
@@ -32,13 +33,13 @@ def argsort(builder: ir.IRBuilder, call: Call, base: Base) -> None:
             return [*outer[:axis], k, *outer[axis:]]
 
         def begin(k: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-            values = (load(builder, pointer(builder, base, x, at(k)), dtype), k)
+            values = (_ordinal(builder, dtype, load(builder, pointer(builder, base, x, at(k)), dtype)), k)
             for value, (room, kind) in zip(values, rooms, strict=True):
                 store(builder, value, element(builder, room, k, kind), kind)
             return []
 
         loop(builder, n, [], begin)
-        found = builder.call(_sort(builder.module, dtype), [rooms[0][0], rooms[1][0], index(n)])
+        found = builder.call(_sort(builder.module, rooms[0][1]), [rooms[0][0], rooms[1][0], index(n)])
 
         def end(k: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
             position = load(builder, element(builder, rooms[1][0], builder.add(found, k), _POSITION), _POSITION)
@@ -75,19 +76,19 @@ def _sort(module: ir.Module, dtype: DType) -> ir.Function:
     source.add_incoming(index(0), before)
     b.cbranch(b.icmp_signed("<", width, n), body, end)
     b.position_at_end(body)
-    target = b.sub(n, source)
+    run = _Run(b, dtype, function.args, source, b.sub(n, source))
     twice = b.shl(width, index(1))
-    count = b.udiv(b.add(n, b.sub(twice, index(1))), twice)
+    pairs = b.udiv(n, twice)
 
     def merge(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-        low = b.mul(i, twice)
-        _merge(b, dtype, function.args, (low, _least(b, b.add(low, width), n), _least(b, b.add(low, twice), n)),
-               source, target)  # fmt: skip
+        run.merge_even(b.mul(i, twice), width)
         return []
 
-    loop(b, count, [], merge)
+    loop(b, pairs, [], merge)
+    low = b.mul(pairs, twice)
+    run.merge_rest(low, _least(b, b.add(low, width), n), n)
     width.add_incoming(twice, b.block)
-    source.add_incoming(target, b.block)
+    source.add_incoming(run.target, b.block)
     b.branch(start)
     b.position_at_end(end)
     b.ret(source)
@@ -98,31 +99,77 @@ def _least(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     return b.select(b.icmp_signed("<", x, y), x, y)
 
 
-def _merge(
-    b: ir.IRBuilder, dtype: DType, arguments: Any, bounds: tuple[ir.Value, ...], source: ir.Value, target: ir.Value
-) -> None:
-    """Merges the sorted stretches `low:middle` and `middle:high`, without a branch for the choice."""
-    keys, order, n = arguments
-    low, middle, high = bounds
-    last = b.sub(n, index(1))
+class _Run:
+    """One run over all elements, which merges neighbouring stretches; choices are no branches, being random."""
 
-    def key(i: ir.Value) -> ir.Value:
-        return load(b, element(b, keys, b.add(source, _least(b, i, last)), dtype), dtype)
+    def __init__(self, b: ir.IRBuilder, dtype: DType, arguments: Any, source: ir.Value, target: ir.Value) -> None:
+        self.b, self.dtype, self.source, self.target = b, dtype, source, target
+        self.keys, self.order, self.n = arguments
 
-    def step(k: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
-        left, right = carried
-        x, y = key(left), key(right)
-        kept = b.or_(b.icmp_signed(">=", right, high), b.not_(precedes(b, dtype, y, x)))
-        from_left = b.and_(b.icmp_signed("<", left, middle), kept)
-        chosen = b.select(from_left, left, right)
-        place = b.add(target, b.add(low, k))
-        store(b, b.select(from_left, x, y), element(b, keys, place, dtype), dtype)
-        position = load(b, element(b, order, b.add(source, chosen), _POSITION), _POSITION)
-        store(b, position, element(b, order, place, _POSITION), _POSITION)
-        taken = b.zext(from_left, INDEX)
-        return [b.add(left, taken), b.add(right, b.sub(index(1), taken))]
+    def key(self, i: ir.Value) -> ir.Value:
+        return load(self.b, element(self.b, self.keys, self.b.add(self.source, i), self.dtype), self.dtype)
 
-    loop(b, b.sub(high, low), [low, middle], step)
+    def less(self, x: ir.Value, y: ir.Value) -> ir.Value:
+        return (self.b.icmp_signed if self.dtype.kind == "i" else self.b.icmp_unsigned)("<", x, y)
+
+    def put(self, place: ir.Value, key: ir.Value, chosen: ir.Value) -> None:
+        b = self.b
+        position = load(b, element(b, self.order, b.add(self.source, chosen), _POSITION), _POSITION)
+        store(b, key, element(b, self.keys, b.add(self.target, place), self.dtype), self.dtype)
+        store(b, position, element(b, self.order, b.add(self.target, place), _POSITION), _POSITION)
+
+    def merge_even(self, low: ir.Value, width: ir.Value) -> None:
+        """Merges two stretches of that width from both ends at once; neither is exhausted before they meet."""
+        b, one = self.b, index(1)
+        middle = b.add(low, width)
+        last = b.sub(b.add(middle, width), one)
+
+        def step(k: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
+            left, right, left_end, right_end = carried
+            x, y = self.key(left), self.key(right)
+            from_right = self.less(y, x)
+            self.put(b.add(low, k), b.select(from_right, y, x), b.select(from_right, right, left))
+            u, v = self.key(left_end), self.key(right_end)
+            from_left = self.less(v, u)
+            self.put(b.sub(last, k), b.select(from_left, u, v), b.select(from_left, left_end, right_end))
+            taken, given = b.zext(from_right, INDEX), b.zext(from_left, INDEX)
+            return [
+                b.add(left, b.sub(one, taken)),
+                b.add(right, taken),
+                b.sub(left_end, given),
+                b.sub(right_end, b.sub(one, given)),
+            ]
+
+        loop(b, width, [low, middle, b.sub(middle, one), last], step)
+
+    def merge_rest(self, low: ir.Value, middle: ir.Value, high: ir.Value) -> None:
+        """Merges two stretches of which the second may be shorter, or empty."""
+        b, one = self.b, index(1)
+        last = b.sub(self.n, one)
+
+        def step(k: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
+            left, right = carried
+            x, y = self.key(_least(b, left, last)), self.key(_least(b, right, last))
+            kept = b.or_(b.icmp_signed(">=", right, high), b.not_(self.less(y, x)))
+            from_left = b.and_(b.icmp_signed("<", left, middle), kept)
+            self.put(b.add(low, k), b.select(from_left, x, y), b.select(from_left, left, right))
+            taken = b.zext(from_left, INDEX)
+            return [b.add(left, taken), b.add(right, b.sub(one, taken))]
+
+        loop(b, b.sub(high, low), [low, middle], step)
+
+
+def _ordinal(b: ir.IRBuilder, dtype: DType, x: ir.Value) -> ir.Value:
+    """An integer in the order of the numbers: of a float the bits, those below a sign that is set turned over."""
+    if dtype.kind != "f":
+        return x
+    kind = scalar_type(key_dtype(dtype))
+    # -0.0 is 0.0, and every NaN the one above infinity.
+    x = b.select(b.fcmp_ordered("==", x, constant(0, dtype)), constant(0, dtype), x)
+    x = b.select(b.fcmp_unordered("uno", x, x), constant(np.nan, dtype), x)
+    bits = b.bitcast(x, kind)
+    below = b.lshr(b.ashr(bits, ir.Constant(kind, kind.width - 1)), ir.Constant(kind, 1))
+    return b.xor(bits, below)
 
 
 def precedes(b: ir.IRBuilder, dtype: DType, x: ir.Value, y: ir.Value) -> ir.Value:
