@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .arguments import as_array, axis_of, part, reshaped, stacked, transposed
+from .arguments import as_array, axis_of, floating, part, reshaped, stacked, transposed
 from .elementwise import astype
 from .joining import concatenate
 from .movement import ravel
@@ -99,9 +99,7 @@ def gradient(x: Any, *spacing: Any, axis: Any = None, edge_order: int = 1) -> An
     >>> ag.gradient([1.0, 2.0, 4.0, 7.0])
     array([1. , 1.5, 2.5, 3. ])
     """
-    x = as_array(x)
-    if x.dtype.kind in "iub":
-        x = ops.astype(x, dtype=np.dtype(np.float64))
+    x = floating(as_array(x))
     ndim = len(x.shape)
     chosen = range(ndim) if axis is None else np.atleast_1d(axis)
     axes = [axis_of("gradient", i, ndim) for i in chosen]

@@ -7,17 +7,12 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .arguments import Axis, as_array, axes_of
+from .arguments import Axis, as_array, axes_of, floating
 from .reduction import max, min, prod, sum
 
 
 def _without(x: Any, number: float) -> Any:
     return ops.where(ops.isnan(x), number, x) if x.dtype.kind == "f" else x
-
-
-def _floating(x: Any) -> Any:
-    x = as_array(x)
-    return x if x.dtype.kind in "fc" else ops.astype(x, dtype=np.dtype(np.float64))
 
 
 def _count(x: Any, axis: Axis, keepdims: bool) -> Any:
@@ -57,7 +52,7 @@ def nanmean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> float(ag.nanmean([1.0, float("nan"), 2.0]))
     1.5
     """
-    x = _floating(x)
+    x = floating(as_array(x))
     return ops.div(nansum(x, axis, keepdims), _count(x, axis, keepdims))
 
 
@@ -70,7 +65,7 @@ def nanvar(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -
     >>> float(ag.nanvar([1.0, float("nan"), 3.0]))
     1.0
     """
-    x = _floating(x)
+    x = floating(as_array(x))
     deviation = ops.sub(x, nanmean(x, axis, True))
     count = ops.sub(_count(x, axis, keepdims), ddof)
     total = sum(ops.square(ops.where(ops.isnan(x), 0, deviation)), axis, keepdims)

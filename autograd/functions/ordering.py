@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import ops
 from ..primitive import Traced
-from .arguments import Axis, as_array, axes_of, axis_of, merged, part, reshaped, transposed
+from .arguments import Axis, as_array, axes_of, axis_of, floating, merged, part, reshaped, transposed
 from .movement import ravel
 from .reduction import all, max, min
 from .selecting import take_along_axis
@@ -147,9 +147,7 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, keepdims: bool) -> Any:
 
 def _reduced(name: str, x: Any, axis: Axis, keepdims: bool, f: Any) -> Any:
     """`f` of the sorted elements of the axes, which are made the first axis."""
-    x = as_array(x)
-    if x.dtype.kind in "iub":
-        x = ops.astype(x, dtype=np.dtype(np.float64))
+    x = floating(as_array(x))
     ndim = len(x.shape)
     axes = axes_of(name, axis, ndim)
     kept = [i for i in range(ndim) if i not in axes]
