@@ -240,6 +240,30 @@ def linspace(
     return _made(x, requires_grad and not (isinstance(x, Tensor) and x.requires_grad))
 
 
+def logspace(start: Any, stop: Any, num: int = 50, base: Any = 10.0, endpoint: bool = True) -> Tensor:
+    """`num` powers of the base whose exponents lie at equal distances from `start` to `stop`.
+
+    **Arguments:** as for `linspace`; `base`, which may be a tensor too.
+
+    >>> import autograd as ag
+    >>> ag.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    return _made(np.logspace(start, stop, num, endpoint, base), False)
+
+
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Tensor:
+    """`num` numbers from `start` to `stop`, each the same multiple of the one before.
+
+    **Arguments:** as for `linspace`.
+
+    >>> import autograd as ag
+    >>> ag.geomspace(1, 8, 4)
+    tensor([1., 2., 4., 8.])
+    """
+    return _made(np.geomspace(start, stop, num, endpoint), False)
+
+
 def eye(n: int, m: int | None = None, dtype: Any = float, requires_grad: bool = False) -> Tensor:
     """The identity matrix, with `n` rows and, unless said, as many columns.
 

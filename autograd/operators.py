@@ -152,6 +152,7 @@ class Operators(Traced):
     # ---- elements ----
 
     diagonal = functions.diagonal
+    diff = functions.diff
     flip = functions.flip
     repeat = functions.repeat
     roll = functions.roll
@@ -179,6 +180,14 @@ class Operators(Traced):
     sum = functions.sum
     trace = functions.trace
     var = functions.var
+
+    argsort = functions.argsort
+    count_nonzero = functions.count_nonzero
+    cumprod = functions.cumprod
+    median = functions.median
+    nanmean = functions.nanmean
+    nansum = functions.nansum
+    quantile = functions.quantile
 
     # ---- products ----
 
@@ -229,6 +238,8 @@ class Operators(Traced):
     trunc = _method(ops.trunc)
 
     clip = functions.clip
+    copysign = _method(ops.copysign)
+    nan_to_num = functions.nan_to_num
     round = functions.round
 
     def clamp(self, min: Any = None, max: Any = None) -> Any:

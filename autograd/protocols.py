@@ -13,8 +13,9 @@ from math import pi
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import special as scipy_special
 
-from . import functions, ops
+from . import functions, ops, special
 from .functions.arguments import as_array
 from .primitive import Traced
 
@@ -45,6 +46,13 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
     np.bitwise_or: _only_booleans(ops.logical_or, "bitwise_or"),
     np.bitwise_xor: _only_booleans(ops.logical_xor, "bitwise_xor"),
     np.invert: _only_booleans(ops.logical_not, "invert"),
+    np.fmax: functions.fmax,
+    np.fmin: functions.fmin,
+    np.heaviside: functions.heaviside,
+    scipy_special.xlogy: special.xlogy,
+    scipy_special.xlog1py: special.xlog1py,
+    scipy_special.log_expit: special.log_expit,
+    scipy_special.ndtr: special.ndtr,
 }
 
 REDUCTIONS: dict[Any, Callable[..., Any]] = {
@@ -78,9 +86,25 @@ def _full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
     return functions.broadcast_to(functions.astype(fill_value, dtype or x.dtype), x.shape)
 
 
+def _fraction(start: Any, stop: Any, num: int, endpoint: bool) -> Any:
+    """The way from the start to the stop, along a new first axis."""
+    ndim = max(len(np.shape(start)), len(np.shape(stop)))
+    fraction = np.linspace(0.0, 1.0, num, endpoint).reshape(num, *(1,) * ndim)
+    dtype = np.result_type(*[x.dtype if isinstance(x, Traced) else x for x in (start, stop)], 0.0)  # type: ignore[attr-defined]
+    return fraction.astype(dtype)
+
+
 def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
-    fraction = np.linspace(0.0, 1.0, num, endpoint)
+    fraction = _fraction(start, stop, num, endpoint)
     return start * (1 - fraction) + stop * fraction
+
+
+def _logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0) -> Any:
+    return ops.pow(base, _linspace(start, stop, num, endpoint))
+
+
+def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
+    return start * ops.pow(ops.div(stop, start), _fraction(start, stop, num, endpoint))
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -95,13 +119,16 @@ def _result_type(*xs: Any) -> Any:
 
 #: NumPy's functions that go by the name that they have in `functions`.
 SAME_NAMES = (
-    "all", "any", "argmax", "argmin", "array_split", "around", "atleast_1d", "atleast_2d", "atleast_3d",
-    "average", "broadcast_arrays", "broadcast_to", "clip", "column_stack", "compress", "concatenate",
-    "cumsum", "diag", "diagflat", "diagonal", "diff", "dot", "dstack", "einsum", "expand_dims", "flip",
-    "fliplr", "flipud", "hsplit", "hstack", "inner", "matrix_transpose", "max", "mean", "meshgrid", "min",
-    "moveaxis", "outer", "pad", "prod", "ravel", "repeat", "reshape", "roll", "rot90", "round", "split",
-    "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile", "trace",
-    "transpose", "tril", "triu", "var", "vdot", "vsplit", "vstack",
+    "all", "any", "argmax", "argmin", "argsort", "around", "array_split", "atleast_1d", "atleast_2d",
+    "atleast_3d", "average", "broadcast_arrays", "broadcast_to", "clip", "column_stack", "compress",
+    "concatenate", "convolve", "correlate", "count_nonzero", "cross", "cumprod", "cumsum", "diag",
+    "diagflat", "diagonal", "diff", "digitize", "dot", "dstack", "ediff1d", "einsum", "expand_dims",
+    "flip", "fliplr", "flipud", "gradient", "hsplit", "hstack", "inner", "interp", "matrix_transpose",
+    "max", "mean", "median", "meshgrid", "min", "moveaxis", "nan_to_num", "nanmax", "nanmean", "nanmin",
+    "nanprod", "nanstd", "nansum", "nanvar", "outer", "pad", "partition", "percentile", "polyval", "prod",
+    "ptp", "quantile", "ravel", "repeat", "reshape", "roll", "rot90", "round", "searchsorted", "sort",
+    "split", "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile",
+    "trace", "transpose", "trapezoid", "tril", "triu", "vander", "var", "vdot", "vsplit", "vstack",
 )  # fmt: skip
 
 #: Every function of NumPy that works on tensors, by what computes it.
@@ -110,6 +137,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.amax: functions.max,
     np.amin: functions.min,
     np.where: _where,
+    np.sinc: special.sinc,
     np.shape: lambda x: as_array(x).shape,
     np.ndim: lambda x: as_array(x).ndim,
     np.size: lambda x, axis=None: as_array(x).size if axis is None else np.shape(x)[axis],
@@ -120,6 +148,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.empty_like: lambda x, dtype=None: np.empty(x.shape, dtype or x.dtype),
     np.full_like: _full_like,
     np.linspace: _linspace,
+    np.logspace: _logspace,
+    np.geomspace: _geomspace,
     np.isclose: _isclose,
     np.allclose: _allclose,
     np.array_equal: _array_equal,
@@ -131,18 +161,29 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 #: NumPy's functions that write into their first argument.
 WRITERS = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask})
 
+#: NumPy's functions whose result depends on the values in a way that has no gradient, and what that is.
+WITHOUT_GRADIENT: dict[Any, str] = {
+    **dict.fromkeys((np.nonzero, np.flatnonzero, np.argwhere), "positions, as many as there are elements other than 0"),
+    **dict.fromkeys((np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values,
+                     np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d),
+                    "as many elements as there are different ones"),
+    **dict.fromkeys((np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, np.bincount),
+                    "numbers of elements"),
+}  # fmt: skip
+
 #: NumPy's names of arguments that have another name here.
 RENAMED = {"a_min": "low", "min": "low", "a_max": "high", "max": "high", "correction": "ddof"}
 #: Arguments that change nothing when they have these values.
 NEUTRAL = {
     "out": None, "dtype": None, "order": "C", "where": True, "casting": "same_kind", "subok": False,
-    "copy": None, "mode": "raise", "equal_nan": False, "returned": False,
+    "copy": None, "mode": "raise", "equal_nan": False, "returned": False, "method": "linear",
+    "overwrite_input": False, "weights": None, "sorter": None, "period": None,
 }  # fmt: skip
 
 
 def _changes(name: str, value: Any) -> bool:
     """Whether an argument that ours does not have would change the result."""
-    if name == "optimize":  # of `einsum`: how, and not what
+    if name in ("optimize", "kind", "stable"):  # of `einsum` and of sorts, all of which are stable: how, not what
         return False
     neutral = NEUTRAL.get(name, _changes)
     return not (value is neutral or (isinstance(value, str) and value == neutral))
@@ -192,7 +233,10 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if function in WRITERS and not isinstance(args[0], Traced):
             # The array of a tensor: it is refused where that would cut a gradient or a recording.
             return function(*[np.asarray(x) if isinstance(x, Traced) else x for x in args], **kwargs)
-        raise TypeError(_UNSUPPORTED.format(name=_name_of(function)))
+        name = _name_of(function)
+        if function in WITHOUT_GRADIENT:
+            raise TypeError(_CONSTANT.format(name=name, result=WITHOUT_GRADIENT[function]))
+        raise TypeError(_UNSUPPORTED.format(name=name))
     ours = names.function
     if len(args) > names.alike:
         alike = int(names.alike)
@@ -217,6 +261,10 @@ def _name_of(function: Any) -> str:
     return f"`{function.__module__}.{function.__name__}`".replace("numpy", "np", 1)
 
 
+_CONSTANT = (
+    "{name} has no gradient, for it returns {result}, and does not work on tensors; pass `x.detach().numpy()` if none "
+    "is meant to flow through it"
+)
 _UNSUPPORTED = (
     "{name} has no derivative rule and does not work on tensors; compose it from functions of `autograd`, "
     "or pass `x.detach().numpy()` if no gradient is meant to flow through it"

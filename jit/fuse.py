@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from autograd import ops
-from autograd.primitive import Primitive, Shape
+from autograd.primitive import Aval, Primitive, Shape
 
 from .blocks import blocked
 from .graph import Equation, Graph, Literal, Var
 from .loop import key_of, scan, uses_of
-from .lowering import Group, Lowering
+from .lowering import Group, Lowering, key_dtype
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
 from .program import Call, Compute, Fill, Gather, Operand, Program, Reduce, Scalar, Scatter, Store, View
@@ -22,7 +22,7 @@ from .repeats import repeat
 from .views import VIEWS, row_major, sliced
 
 REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
-CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin})
+CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin, ops.argsort, ops.searchsorted, ops.convolve})
 _IDENTITY: dict[Primitive, int] = {ops.sum: 0, ops.prod: 1}
 
 
@@ -123,9 +123,15 @@ def _call(low: Lowering, equation: Equation) -> None:
     if any(x.aval.size == 0 for x in equation.inputs):
         _fill(low, out, Literal.of(0, out.aval.dtype))
         return
-    found = _factors(low, equation) if equation.primitive is ops.matmul else [low.view(equation.inputs[0])]
+    found = _factors(low, equation) if equation.primitive is ops.matmul else [low.view(x) for x in equation.inputs]
+    operands = [view for view, _ in found]
+    if equation.primitive is ops.argsort:
+        # Room for the keys and the positions of a line, twice, as they are merged from one place to another.
+        twice = (2 * out.aval.shape[dict(equation.params)["axis"]],)
+        dtypes = (key_dtype(equation.inputs[0].aval.dtype), out.aval.dtype)
+        operands += [low.buffer("work", 0, Aval(twice, dtype)) for dtype in dtypes]
     target = low.new_buffer(out)
-    low.groups.append(Group((), Call(equation, tuple([view for view, _ in found]), target)))
+    low.groups.append(Group((), Call(equation, tuple(operands), target)))
     low.places[out], low.ready[out] = target, len(low.groups)
 
 

@@ -35,6 +35,7 @@ from . import pool
 from .blocks import blocked
 from .boxing import Dense
 from .disjoint import disjoint
+from .emit import special
 from .emit.blas import link
 from .emit.program import Memory, emit
 from .emit.types import index, opaque, store
@@ -164,6 +165,8 @@ def restored(graph: Graph, name: str, content: bytes) -> Kernel:
     for symbol in code.symbols:
         if symbol == pool.SYMBOL:
             pool.link()
+        elif symbol.startswith(special.PREFIX):
+            special.link(symbol)
         elif symbol.startswith(_PREFIX) and not llvm.address_of_symbol(symbol):
             link(symbol.removeprefix(_PREFIX))
     return Kernel(name, graph, code.workspace, load(name, code))

@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from autograd import ops
+from autograd.ops.special import Refused
 from autograd.primitive import Primitive
 
 Range = tuple[float, float]
@@ -95,10 +96,15 @@ def case(
 ) -> Case:
     """A `Case` with the defaults filled in: smooth in all floating inputs that have a rule."""
     if wrt is None:
-        wrt = tuple(i for i, x in enumerate(inputs) if is_floating(x) and op.vjp(i) is not None)
+        wrt = tuple(i for i, x in enumerate(inputs) if is_floating(x) and has_rule(op, i))
     text = ",".join([*map(described, inputs), *(f"{name}={value}" for name, value in params.items())])
     place = "" if domain == (-2.0, 2.0) else f"in{domain}"
     return Case(op, inputs, params, domain, wrt, kinds, special, f"{op.name}({text}){place}".replace(" ", ""))
+
+
+def has_rule(op: Primitive, i: int) -> bool:
+    """Whether there is a rule for input `i`, and one that gives something."""
+    return not (op.vjp(i) is None or isinstance(op.vjp(i), Refused))
 
 
 def is_floating(x: Any) -> bool:
@@ -134,6 +140,13 @@ UNARY: dict[Primitive, tuple[Range, str]] = {
     ops.isnan:      ((-2, 2), "fi"),     ops.isinf:       ((-2, 2), "fi"),
     ops.isfinite:   ((-2, 2), "fi"),     ops.logical_not: ((-1, 1), "fib"),
     ops.stop_gradient: ((-2, 2), "fib"),
+    ops.gammaln:     ((0.3, 5), "fi"),   ops.gamma:       ((0.3, 4), "fi"),
+    ops.digamma:     ((0.3, 5), "fi"),   ops.erfinv:      ((-0.9, 0.9), "f"),
+    ops.erfcinv:     ((0.1, 1.9), "f"),  ops.erfcx:       ((-1, 3), "f"),
+    ops.ndtri:       ((0.1, 0.9), "f"),  ops.log_ndtr:    ((-4, 2), "f"),
+    ops.logit:       ((0.1, 0.9), "f"),  ops.entr:        ((0.1, 3), "fi"),
+    ops.i0:          ((-3, 3), "fi"),    ops.i1:          ((-3, 3), "f"),
+    ops.i0e:         ((-3, 3), "f"),     ops.i1e:         ((-3, 3), "f"),
 }
 
 BINARY: dict[Primitive, tuple[tuple[Range, Range], str]] = {
@@ -148,6 +161,12 @@ BINARY: dict[Primitive, tuple[tuple[Range, Range], str]] = {
     ops.greater:       (((-1, 1), (-1, 1)), "fib"),    ops.greater_equal: (((-1, 1), (-1, 1)), "fib"),
     ops.logical_and:   (((-1, 1), (-1, 1)), "fib"),    ops.logical_or:  (((-1, 1), (-1, 1)), "fib"),
     ops.logical_xor:   (((-1, 1), (-1, 1)), "fib"),
+    ops.copysign:      (((-2, 2), (-2, 2)), "fi"),
+    ops.beta:          (((0.3, 3), (0.3, 3)), "f"),    ops.betaln:      (((0.3, 3), (0.3, 3)), "fi"),
+    ops.zeta:          (((1.5, 4), (0.3, 4)), "fi"),   ops.iv:          (((0, 3), (0.3, 3)), "f"),
+    ops.ive:           (((0, 3), (0.3, 3)), "f"),      ops.gammainc:    (((0.5, 3), (0.3, 4)), "f"),
+    ops.gammaincc:     (((0.5, 3), (0.3, 4)), "f"),    ops.rel_entr:    (((0.3, 2), (0.3, 2)), "fi"),
+    ops.kl_div:        (((0.3, 2), (0.3, 2)), "f"),
 }
 # fmt: on
 
@@ -164,6 +183,7 @@ def elementwise_cases() -> list[Case]:
 
 
 CONDITION = np.array([[True, False, True], [False, False, True]])
+UNIT, POSITIVE = (0.1, 0.9), (0.5, 3)
 INTEGER_POWERS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
 
 ELEMENTWISE = [
@@ -193,6 +213,13 @@ ELEMENTWISE = [
     case(ops.clip, (3, 4), (4,), (3, 1), domain=((-2, 2), (-1, -0.3), (0.3, 1))),
     case(ops.clip, (3, 4), (4,), (), domain=((-2, 2), (0.2, 1), (-1, 0))),
     case(ops.clip, (3, 4), -1, 1, kinds="fi"),
+    case(ops.betainc, (2, 3), (2, 3), (2, 3), domain=(POSITIVE, POSITIVE, UNIT)),
+    case(ops.betainc, 2.0, (3,), (2, 1), domain=(POSITIVE, POSITIVE, UNIT)),
+    case(ops.gammaln, (5,), domain=(-3.9, -3.1)),
+    case(ops.digamma, (5,), domain=(-3.9, -3.1)),
+    case(ops.zeta, np.array([2.0, 3.0, 4.0]), (2, 3), domain=(-2.9, -2.1)),
+    case(ops.iv, np.array([0.0, 1.0, 2.0]), (2, 3), domain=(-3, -0.5)),
+    case(ops.ive, np.array([0.0, 1.0, 2.0]), (2, 3), domain=(-3, -0.5)),
     case(ops.astype, (2, 3), dtype=np.dtype(np.float64), kinds="fib"),
     case(ops.astype, (2, 3), dtype=np.dtype(np.float32), kinds="fib", wrt=()),
     case(ops.astype, (2, 3), dtype=np.dtype(np.bool_), kinds="fib", wrt=()),
@@ -378,6 +405,29 @@ CONTRACTION = [
     )
 ]
 
-CASES = [*ELEMENTWISE, *SHAPES, *MOVEMENT, *INDEXING, *REDUCTION, *CONTRACTION]
+TIES = np.array([2.0, -1.0, 2.0, 0.5, -1.0, 2.0, 0.0, -0.0])
+ASCENDING = np.array([-1.5, -1.0, -1.0, 0.0, 0.25, 1.0, 1.0, 1.5])
+
+ORDERING = [
+    *[
+        case(ops.argsort, shape, axis=axis, kinds="fib")
+        for shape, axis in (((5,), 0), ((1,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 7, 3), 1), ((0, 3), 1), ((0, 3), 0))
+    ],
+    *[case(ops.argsort, (n,), axis=0) for n in (2, 4, 16, 33, 129)],
+    case(ops.argsort, TIES, axis=0),
+    *[
+        case(ops.searchsorted, ASCENDING[:n], shape, right=right)
+        for right in (False, True)
+        for n, shape in ((8, (2, 5)), (8, ()), (1, (4,)), (5, (0,)), (0, (3,)))
+    ],
+    *[case(ops.searchsorted, ASCENDING, TIES / 2, right=right) for right in (False, True)],
+    case(ops.searchsorted, np.array([-1, 0, 0, 2]), (5,), kinds="fib", right=True),
+]
+
+CONVOLUTION = [
+    case(ops.convolve, (n,), (m,), kinds="fib") for n, m in ((5, 3), (3, 5), (4, 4), (1, 1), (1, 6), (40, 7))
+]
+
+CASES = [*ELEMENTWISE, *SHAPES, *MOVEMENT, *INDEXING, *REDUCTION, *CONTRACTION, *ORDERING, *CONVOLUTION]
 SMOOTH = [c for c in CASES if c.wrt]
 REPEATED = [name for name, count in Counter(c.name for c in CASES).items() if count > 1]

@@ -132,10 +132,45 @@ def matmul(x, y):
     return np.squeeze(out, lost)
 
 
+def exactly(ufunc):
+    """A ufunc in float64, its result in the dtype of the arrays; NumPy would take that of a number for some."""
+    return lambda x, y: np.asarray(ufunc(np.float64(x), np.float64(y))).astype(np.result_type(x, y, 0.0))
+
+
+def key(x):
+    """What compares as NumPy orders numbers, NaN after all others."""
+    return x != x, x
+
+
+def argsort(x, *, axis):
+    out = np.empty(x.shape, np.intp)
+    for at in np.ndindex(*x.shape[:axis], *x.shape[axis + 1 :]):
+        line = (*at[:axis], slice(None), *at[axis:])
+        out[line] = sorted(range(x.shape[axis]), key=lambda i, row=x[line]: key(row[i]))
+    return out
+
+
+def searchsorted(x, y, *, right):
+    out = np.empty(y.shape, np.intp)
+    for at in np.ndindex(y.shape):
+        before = [not key(y[at]) < key(z) if right else key(z) < key(y[at]) for z in x]
+        out[at] = sum(before)
+    return out
+
+
+def convolve(x, y):
+    dtype = np.result_type(x, y)
+    out = np.zeros(len(x) + len(y) - 1, dtype)
+    for i, j in np.ndindex(len(x), len(y)):
+        out[i + j] += x[i] * y[j]
+    return out
+
+
 UFUNC_OF = {op: ufunc for ufunc, op in reversed(ops.UFUNCS.items())}
 
 REFERENCES = {
     **UFUNC_OF,
+    **{op: exactly(UFUNC_OF[op]) for op in (ops.beta, ops.betaln, ops.gammainc, ops.gammaincc)},
     ops.softplus: softplus,
     ops.relu: lambda x: np.clip(x, 0, None),
     ops.where: where,
@@ -158,4 +193,7 @@ REFERENCES = {
     ops.argmin: position(min),
     ops.cumsum: cumsum,
     ops.matmul: matmul,
+    ops.argsort: argsort,
+    ops.searchsorted: searchsorted,
+    ops.convolve: convolve,
 }

@@ -11,6 +11,7 @@ from ..ops import (
     arctan2,
     arctanh,
     ceil,
+    copysign,
     cos,
     cosh,
     div,
@@ -61,6 +62,16 @@ from ..ops import (
     tanh,
     trunc,
 )
+from .calculus import (
+    cross,
+    cumprod,
+    ediff1d,
+    gradient,
+    interp,
+    polyval,
+    trapezoid,
+    vander,
+)
 from .contraction import dot, inner, matmul, outer, tensordot, vdot
 from .einsum import einsum
 from .elementwise import (
@@ -69,6 +80,9 @@ from .elementwise import (
     astype,
     clip,
     divide,
+    fmax,
+    fmin,
+    heaviside,
     multiply,
     negative,
     power,
@@ -95,6 +109,17 @@ from .joining import (
     vsplit,
     vstack,
 )
+from .missing import (
+    count_nonzero,
+    nan_to_num,
+    nanmax,
+    nanmean,
+    nanmin,
+    nanprod,
+    nanstd,
+    nansum,
+    nanvar,
+)
 from .movement import (
     atleast_1d,
     atleast_2d,
@@ -114,6 +139,17 @@ from .movement import (
     swapaxes,
     transpose,
     unsqueeze,
+)
+from .ordering import (
+    argsort,
+    digitize,
+    median,
+    partition,
+    percentile,
+    ptp,
+    quantile,
+    searchsorted,
+    sort,
 )
 from .rearranging import diff, flip, fliplr, flipud, roll, rot90
 from .reduction import (
@@ -135,21 +171,35 @@ from .reduction import (
     var,
 )
 from .selecting import compress, diag, diagflat, diagonal, take, take_along_axis, trace, tril, triu
+from .windows import (
+    avg_pool1d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    convolve,
+    correlate,
+    max_pool1d,
+    max_pool2d,
+)
 
 __all__ = [
     "abs", "absolute", "add", "all", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-    "arctanh", "argmax", "argmin", "around", "array_split", "astype", "atleast_1d", "atleast_2d",
-    "atleast_3d", "average", "broadcast_arrays", "broadcast_to", "ceil", "clip", "column_stack", "compress",
-    "concat", "concatenate", "cos", "cosh", "cumsum", "diag", "diagflat", "diagonal", "diff", "div", "divide",
-    "dot", "dstack", "einsum", "equal", "erf", "erfc", "exp", "exp2", "expand", "expand_dims", "expm1",
-    "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide", "greater", "greater_equal", "hsplit",
-    "hstack", "hypot", "inner", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log1p", "log2",
-    "log10", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logsumexp", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mod",
-    "moveaxis", "mul", "multiply", "neg", "negative", "not_equal", "outer", "pad", "permute", "pow", "power",
-    "prod", "ravel", "reciprocal", "relu", "remainder", "repeat", "reshape", "rint", "roll", "rot90", "round",
-    "sigmoid", "sign", "sin", "sinh", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack",
-    "std", "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",
-    "tensordot", "tile", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "unsqueeze", "var",
-    "vdot", "vsplit", "vstack", "where",
+    "arctanh", "argmax", "argmin", "argsort", "around", "array_split", "astype", "atleast_1d", "atleast_2d",
+    "atleast_3d", "average", "avg_pool1d", "avg_pool2d", "broadcast_arrays", "broadcast_to", "ceil", "clip",
+    "column_stack", "compress", "concat", "concatenate", "conv1d", "conv2d", "convolve", "copysign",
+    "correlate", "cos", "cosh", "count_nonzero", "cross", "cumprod", "cumsum", "diag", "diagflat", "diagonal",
+    "diff", "digitize", "div", "divide", "dot", "dstack", "ediff1d", "einsum", "equal", "erf", "erfc", "exp",
+    "exp2", "expand", "expand_dims", "expm1", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide",
+    "fmax", "fmin", "gradient", "greater", "greater_equal", "heaviside", "hsplit", "hstack", "hypot", "inner",
+    "interp", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log1p", "log2", "log10",
+    "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
+    "matmul", "matrix_transpose", "max", "max_pool1d", "max_pool2d", "maximum", "mean", "median", "meshgrid",
+    "min", "minimum", "mod", "moveaxis", "mul", "multiply", "nan_to_num", "nanmax", "nanmean", "nanmin",
+    "nanprod", "nanstd", "nansum", "nanvar", "neg", "negative", "not_equal", "outer", "pad", "partition",
+    "percentile", "permute", "polyval", "pow", "power", "prod", "ptp", "quantile", "ravel", "reciprocal",
+    "relu", "remainder", "repeat", "reshape", "rint", "roll", "rot90", "round", "searchsorted", "sigmoid",
+    "sign", "sin", "sinh", "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std",
+    "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",
+    "tensordot", "tile", "trace", "transpose", "trapezoid", "tril", "triu", "true_divide", "trunc",
+    "unsqueeze", "vander", "var", "vdot", "vsplit", "vstack", "where",
 ]  # fmt: skip

@@ -92,6 +92,11 @@ def shape_of(sizes: Any) -> Shape:
     return (operator.index(sizes),)
 
 
+def floating(x: Any) -> Any:
+    """`x` itself if its dtype has fractions, otherwise in float64."""
+    return x if x.dtype.kind in "fc" else ops.astype(x, dtype=np.dtype(np.float64))
+
+
 def given_shape(sizes: tuple[Any, ...]) -> Any:
     """The shape that a method got, either as several numbers or as one sequence."""
     return sizes[0] if len(sizes) == 1 else sizes

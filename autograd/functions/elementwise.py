@@ -109,3 +109,41 @@ def astype(x: Any, dtype: Any) -> Any:
     if dtype.kind not in "fc" and x.dtype.kind in "fc":
         x = ops.stop_gradient(x)
     return ops.astype(x, dtype=dtype)
+
+
+def fmax(x: Any, y: Any) -> Any:
+    """The larger of two elements, or the one that is not NaN; ties share the gradient, as in `maximum`.
+
+    >>> import autograd as ag
+    >>> ag.fmax([1.0, float("nan")], [2.0, 3.0])
+    array([2., 3.])
+    """
+    return ops.maximum(*_known(x, y))
+
+
+def fmin(x: Any, y: Any) -> Any:
+    """The smaller of two elements, or the one that is not NaN; ties share the gradient, as in `minimum`.
+
+    >>> import autograd as ag
+    >>> ag.fmin([1.0, float("nan")], [2.0, 3.0])
+    array([1., 3.])
+    """
+    return ops.minimum(*_known(x, y))
+
+
+def _known(x: Any, y: Any) -> tuple[Any, Any]:
+    """Both, each in the place of the other where that is NaN."""
+    x, y = _operand(x), _operand(y)
+    return ops.where(ops.isnan(x), y, x), ops.where(ops.isnan(y), x, y)
+
+
+def heaviside(x: Any, y: Any) -> Any:
+    """0 where `x` is negative, 1 where it is positive, and `y` where it is 0; only `y` has a gradient, there.
+
+    >>> import autograd as ag
+    >>> ag.heaviside([-1.0, 0.0, 2.0], 0.5)
+    array([0. , 0.5, 1. ])
+    """
+    x, y = as_array(x), _operand(y)
+    step = ops.where(ops.isnan(x), np.nan, ops.where(ops.greater(x, 0), x.dtype.type(1), x.dtype.type(0)))
+    return ops.where(ops.equal(x, 0), y, step)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import ops
 from ..primitive import Primitive
-from .arguments import Axis, as_array, axes_of, axis_of, reshaped
+from .arguments import Axis, as_array, axes_of, axis_of, floating, reshaped
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -253,7 +253,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> ag.logsumexp([[0.0, 0.0], [1000.0, -1000.0]], axis=1)
     array([6.93147181e-01, 1.00000000e+03])
     """
-    x = _floating(as_array(x))
+    x = floating(as_array(x))
     axes = axes_of("logsumexp", axis, len(x.shape))
     if _count(x, axes) == 0:
         return ops.sub(ops.sum(x, axis=axes, keepdims=keepdims), np.inf)
@@ -283,7 +283,7 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
     x = as_array(x)
     axes = axes_of("softmax", axis, len(x.shape))
     if _count(x, axes) == 0:
-        return _floating(x)
+        return floating(x)
     exponentials = ops.exp(_shifted(x, axes))
     return ops.div(exponentials, ops.sum(exponentials, axis=axes, keepdims=True))
 
@@ -301,14 +301,10 @@ def log_softmax(x: Any, axis: Axis = -1) -> Any:
     x = as_array(x)
     axes = axes_of("log_softmax", axis, len(x.shape))
     if _count(x, axes) == 0:
-        return _floating(x)
+        return floating(x)
     shifted = _shifted(x, axes)
     return ops.sub(shifted, ops.log(ops.sum(ops.exp(shifted), axis=axes, keepdims=True)))
 
 
 def _shifted(x: Any, axes: tuple[int, ...]) -> Any:
     return ops.sub(x, ops.max(ops.stop_gradient(x), axis=axes, keepdims=True))
-
-
-def _floating(x: Any) -> Any:
-    return x if x.dtype.kind in "fc" else ops.astype(x, dtype=np.dtype(np.float64))

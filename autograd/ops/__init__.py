@@ -2,8 +2,8 @@
 
 from .broadcasting import astype, expand, reshape, sum
 from .contraction import matmul, transposed
+from .convolution import convolve
 from .elementwise import (
-    UFUNCS,
     abs,
     add,
     arccos,
@@ -15,6 +15,7 @@ from .elementwise import (
     arctanh,
     ceil,
     clip,
+    copysign,
     cos,
     cosh,
     div,
@@ -69,16 +70,46 @@ from .elementwise import (
 )
 from .indexing import gather, scatter_add
 from .movement import Index, concatenate, slice_, transpose, unslice
+from .ordering import argsort, searchsorted
 from .reduction import argmax, argmin, cumsum, max, min, prod
+from .special import (
+    UFUNCS,
+    beta,
+    betainc,
+    betaln,
+    digamma,
+    entr,
+    erfcinv,
+    erfcx,
+    erfinv,
+    gamma,
+    gammainc,
+    gammaincc,
+    gammaln,
+    i0,
+    i0e,
+    i1,
+    i1e,
+    iv,
+    ive,
+    kl_div,
+    log_ndtr,
+    logit,
+    ndtri,
+    rel_entr,
+    zeta,
+)
 
 __all__ = [
     "UFUNCS", "Index", "abs", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
-    "argmax", "argmin", "astype", "ceil", "clip", "concatenate", "cos", "cosh", "cumsum", "div", "equal",
-    "erf", "erfc", "exp", "exp2", "expand", "expm1", "floor", "floor_divide", "gather", "greater",
-    "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log1p", "log2",
-    "log10", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul", "max",
-    "maximum", "min", "minimum", "mod", "mul", "neg", "not_equal", "pow", "prod", "reciprocal", "relu",
-    "reshape", "round", "scatter_add", "sigmoid", "sign", "sin", "sinh", "slice_", "softplus", "sqrt",
-    "square", "stop_gradient", "sub", "sum", "tan", "tanh", "transpose", "transposed", "trunc", "unslice",
-    "where",
+    "argmax", "argmin", "argsort", "astype", "beta", "betainc", "betaln", "ceil", "clip", "concatenate",
+    "convolve", "copysign", "cos", "cosh", "cumsum", "digamma", "div", "entr", "equal", "erf", "erfc",
+    "erfcinv", "erfcx", "erfinv", "exp", "exp2", "expand", "expm1", "floor", "floor_divide", "gamma",
+    "gammainc", "gammaincc", "gammaln", "gather", "greater", "greater_equal", "hypot", "i0", "i0e", "i1",
+    "i1e", "isfinite", "isinf", "isnan", "iv", "ive", "kl_div", "less", "less_equal", "log", "log1p", "log2",
+    "log10", "log_ndtr", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
+    "matmul", "max", "maximum", "min", "minimum", "mod", "mul", "ndtri", "neg", "not_equal", "pow", "prod",
+    "reciprocal", "rel_entr", "relu", "reshape", "round", "scatter_add", "searchsorted", "sigmoid", "sign",
+    "sin", "sinh", "slice_", "softplus", "sqrt", "square", "stop_gradient", "sub", "sum", "tan", "tanh",
+    "transpose", "transposed", "trunc", "unslice", "where", "zeta",
 ]  # fmt: skip

@@ -38,7 +38,7 @@ def elementwise(
     return Primitive(
         name,
         eval=eval or ufunc,
-        aval=aval or (lambda *avals: _ufunc_aval(ufunc, avals)),
+        aval=aval or (lambda *avals: ufunc_aval(ufunc, avals)),
         vjps=tuple(_rule(partial, i, len(partials)) for i, partial in enumerate(partials)),
         saves=saves,
         elementwise=True,
@@ -69,7 +69,8 @@ _SCALED: dict[float, Callable[[Any, Any], Any]] = {
 }
 
 
-def _ufunc_aval(ufunc: Any, avals: tuple[Aval, ...]) -> Aval:
+def ufunc_aval(ufunc: Any, avals: tuple[Aval, ...]) -> Aval:
+    """The shape and dtype of what a ufunc makes of inputs of these."""
     dtypes = ufunc.resolve_dtypes((*[x.dtype for x in avals], None))
     return Aval(np.broadcast_shapes(*[x.shape for x in avals]), dtypes[-1])
 
@@ -158,6 +159,7 @@ mod           = elementwise("mod",           np.remainder,    1.0, lambda _, x, 
 pow           = elementwise("pow",           np.power,        _pow_x, _pow_y, eval=operator.pow)
 arctan2       = elementwise("arctan2",       np.arctan2,      lambda _, x, y: y / (x * x + y * y), lambda _, x, y: -x / (x * x + y * y), saves="inputs")
 logaddexp     = elementwise("logaddexp",     np.logaddexp,    lambda _, x, y: sigmoid(x - y), lambda _, x, y: sigmoid(y - x), saves="inputs")
+copysign      = elementwise("copysign",      np.copysign,     lambda _, x, y: sign(x) * copysign(1.0, y), 0.0, saves="inputs")
 hypot         = elementwise("hypot",         np.hypot,        lambda out, x, y: x / out, lambda out, x, y: y / out)
 maximum       = elementwise("maximum",       np.maximum,      lambda _, x, y: _split_ties(greater(x, y), x, y), lambda _, x, y: _split_ties(less(x, y), x, y), saves="inputs")
 minimum       = elementwise("minimum",       np.minimum,      lambda _, x, y: _split_ties(less(x, y), x, y), lambda _, x, y: _split_ties(greater(x, y), x, y), saves="inputs")
@@ -175,7 +177,7 @@ logical_xor   = elementwise("logical_xor",   np.logical_xor)
 div = Primitive(
     "div",
     eval=operator.truediv,
-    aval=lambda x, y: _ufunc_aval(np.divide, (x, y)),
+    aval=lambda x, y: ufunc_aval(np.divide, (x, y)),
     # g / y rather than g * (1 / y): one operation less, and Python's 1 / 0 would raise.
     vjps=(
         lambda g, _, x, y: unbroadcast(g / y, x),
@@ -227,7 +229,7 @@ UFUNCS: dict[Any, Primitive] = {
     special.erfc: erfc, np.isnan: isnan, np.isinf: isinf, np.isfinite: isfinite,
     np.logical_not: logical_not, np.add: add, np.subtract: sub, np.multiply: mul, np.divide: div,
     np.floor_divide: floor_divide, np.remainder: mod, np.power: pow,
-    np.arctan2: arctan2, np.logaddexp: logaddexp, np.hypot: hypot, np.maximum: maximum,
+    np.arctan2: arctan2, np.logaddexp: logaddexp, np.hypot: hypot, np.copysign: copysign, np.maximum: maximum,
     np.minimum: minimum, np.equal: equal, np.not_equal: not_equal, np.less: less,
     np.less_equal: less_equal, np.greater: greater, np.greater_equal: greater_equal,
     np.logical_and: logical_and, np.logical_or: logical_or, np.logical_xor: logical_xor,

@@ -11,33 +11,14 @@ from llvmlite import ir
 from autograd import ops
 from autograd.primitive import Primitive
 
-from ..program import Call, View
+from ..program import Call
 from . import scalar
 from .blas import Base, matmul
-from .loops import loop, offset
-from .types import cast, constant, element, index, load, store
-
-
-def _over(builder: ir.IRBuilder, shape: Any, body: Callable[[list[ir.Value]], None]) -> None:
-    """Loops over all positions of a shape."""
-
-    def each(position: list[ir.Value]) -> None:
-        if len(position) == len(shape):
-            body(position)
-            return
-
-        def inner(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-            each([*position, i])
-            return []
-
-        loop(builder, shape[len(position)], [], inner)
-
-    each([])
-
-
-def _pointer(builder: ir.IRBuilder, base: Base, view: View, position: list[ir.Value]) -> ir.Value:
-    where = offset(builder, view.offset, view.strides, position)
-    return element(builder, base(view.buffer), where, view.buffer.dtype)
+from .convolution import convolve
+from .loops import loop
+from .ordering import argsort, searchsorted
+from .over import over, pointer
+from .types import cast, constant, index, load, store
 
 
 def cumsum(builder: ir.IRBuilder, call: Call, base: Base) -> None:
@@ -53,14 +34,14 @@ def cumsum(builder: ir.IRBuilder, call: Call, base: Base) -> None:
         def step(i: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
             k = builder.sub(index(n - 1), i) if reverse else i
             position = [*outer[:axis], k, *outer[axis:]]
-            value = cast(builder, load(builder, _pointer(builder, base, x, position), source), source, dtype)
+            value = cast(builder, load(builder, pointer(builder, base, x, position), source), source, dtype)
             total = scalar.add(builder, dtype, carried[0], value)
-            store(builder, total, _pointer(builder, base, out, position), dtype)
+            store(builder, total, pointer(builder, base, out, position), dtype)
             return [total]
 
         loop(builder, n, [constant(0, dtype)], step)
 
-    _over(builder, shape[:axis] + shape[axis + 1 :], line)
+    over(builder, shape[:axis] + shape[axis + 1 :], line)
 
 
 def _extremum_position(sign: str) -> Callable[..., None]:
@@ -74,7 +55,7 @@ def _extremum_position(sign: str) -> Callable[..., None]:
         def line(outer: list[ir.Value]) -> None:
             def value(k: ir.Value) -> ir.Value:
                 position = [*outer[:axis], k, *outer[axis:]]
-                return load(builder, _pointer(builder, base, x, position), dtype)
+                return load(builder, pointer(builder, base, x, position), dtype)
 
             def step(i: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
                 best, where = carried
@@ -83,9 +64,9 @@ def _extremum_position(sign: str) -> Callable[..., None]:
                 return [builder.select(better, y, best), builder.select(better, i, where)]
 
             _, found = loop(builder, shape[axis], [value(index(0)), index(0)], step)
-            store(builder, found, _pointer(builder, base, out, outer), np.dtype(np.int64))
+            store(builder, found, pointer(builder, base, out, outer), np.dtype(np.int64))
 
-        _over(builder, shape[:axis] + shape[axis + 1 :], line)
+        over(builder, shape[:axis] + shape[axis + 1 :], line)
 
     return emit
 
@@ -103,4 +84,7 @@ CALLS: dict[Primitive, Callable[..., None]] = {
     ops.cumsum: cumsum,
     ops.argmax: _extremum_position(">"),
     ops.argmin: _extremum_position("<"),
+    ops.argsort: argsort,
+    ops.searchsorted: searchsorted,
+    ops.convolve: convolve,
 }

@@ -15,6 +15,7 @@ from autograd import ops
 from autograd.primitive import Primitive
 
 from ..graph import Equation
+from .special import SPECIAL
 from .types import BOOL, CONTRACT, cast, constant, external, intrinsic
 from .vecmath import VECMATH
 
@@ -326,6 +327,7 @@ SCALAR: dict[Primitive, Row] = {
     ops.pow:           _pow,
     ops.arctan2:       _libm("atan2"),
     ops.hypot:         _libm("hypot"),
+    ops.copysign:      lambda b, dtype, x, y: intrinsic(b, "llvm.copysign", x, y),
     ops.logaddexp:     _logaddexp,
     ops.maximum:       maximum,
     ops.minimum:       minimum,
@@ -340,6 +342,7 @@ SCALAR: dict[Primitive, Row] = {
     ops.logical_and:   lambda b, dtype, x, y: b.and_(x, y),
     ops.logical_or:    lambda b, dtype, x, y: b.or_(x, y),
     ops.logical_xor:   lambda b, dtype, x, y: b.xor(x, y),
+    **SPECIAL,
 }
 # fmt: on
 
