@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import functions, ops
-from .functions.arguments import given_shape
+from .functions.arguments import given_shape, reversed_axes
 from .functions.indexing import getitem
 from .primitive import Primitive, Traced, aval_of
 
@@ -113,7 +113,7 @@ class Operators(Traced):
     @property
     def T(self) -> Any:
         """The axes in reverse order; see `autograd.transpose`."""
-        return functions.transpose(self)
+        return reversed_axes(self)
 
     @property
     def mT(self) -> Any:

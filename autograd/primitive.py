@@ -65,6 +65,27 @@ class Traced:
         raise NotImplementedError
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """A rule in the form in which the sweep calls it, `swept(g, out, inputs, params)`.
+
+    Nothing is packed and unpacked on the way, which would take longer than most rules do.
+    """
+
+    swept: Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+
+    def __call__(self, g: Any, out: Any, *inputs: Any, **params: Any) -> Any:
+        return self.swept(g, out, inputs, params)
+
+
+def _swept(rule: Rule | None) -> Rule | None:
+    if rule is None:
+        return None
+    if isinstance(rule, Swept):
+        return rule.swept
+    return lambda g, out, inputs, params: rule(g, out, *inputs, **params)
+
+
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Primitive:
     """One op.
@@ -73,7 +94,7 @@ class Primitive:
     shape and dtype of that value; `vjps`, one rule for each input, where inputs past the last rule have
     none; or one function that gives the cotangents of all inputs, for ops with any number of them. A rule is
     `rule(g, out, *inputs, **params)` and returns the cotangent of its input; `None` says that the op is
-    constant in that input. Rules are written with
+    constant in that input. One that runs often may be given as the `Swept` that the sweep calls. Rules are written with
     infix operators, primitives, `.shape` and `.dtype` alone, so that the same rule runs on arrays and
     on tensors. `saves` says which values the rules read (`"inputs"`, `"out"`, `"both"` or `"shapes"`,
     where the shape and dtype of the inputs suffice); `elementwise` marks the ops whose element
@@ -88,12 +109,19 @@ class Primitive:
     saves: str = "both"
     elementwise: bool = False
     add_vjp: Callable[..., None] | None = None
+    #: The rules, or the one for all inputs, as the sweep calls them.
+    rules: tuple[Rule | None, ...] | Rule = field(init=False)
     differentiable: bool = field(init=False)
     reads_inputs: bool = field(init=False)
     reads_out: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        has_rule = callable(self.vjps) or any(rule is not None for rule in self.vjps)
+        if isinstance(self.vjps, tuple):
+            rules: Any = tuple([_swept(rule) for rule in self.vjps])
+            has_rule = any(rule is not None for rule in rules)
+        else:
+            rules, has_rule = _swept(self.vjps), True
+        object.__setattr__(self, "rules", rules)
         object.__setattr__(self, "differentiable", has_rule)
         object.__setattr__(self, "reads_inputs", self.saves in ("inputs", "both"))
         object.__setattr__(self, "reads_out", self.saves in ("out", "both"))
@@ -109,11 +137,15 @@ class Primitive:
         return lambda *values, **params: together(*values, **params)[i]
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
+        return self.of(inputs, params)
+
+    def of(self, inputs: tuple[Any, ...], params: dict[str, Any], run: Callable[..., Any] | None = None) -> Any:
+        """The op on arrays and tensors: `self(*inputs, **params)` without taking either apart."""
         plain = True
         for x in inputs:
             if type(x) not in PLAIN:
                 if isinstance(x, Traced):
-                    return x.bind(self, inputs, params)
+                    return x.bind(self, inputs, params, run)
                 plain = False
         if plain:
             return self.eval(*inputs, **params)
@@ -121,7 +153,9 @@ class Primitive:
 
     def on(self, x: Any, params: dict[str, Any], run: Callable[..., Any] | None = None) -> Any:
         """The op on one array or tensor: `self(x, **params)` without taking the parameters apart."""
-        return x.bind(self, (x,), params, run) if isinstance(x, Traced) else self(x, **params)
+        if isinstance(x, Traced):
+            return x.bind(self, (x,), params, run)
+        return self.eval(x if type(x) in PLAIN else np.asarray(x), **params)
 
     def __repr__(self) -> str:
         return self.name

@@ -322,4 +322,7 @@ class Protocols(Traced):
         return ufunc_call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        names = _names_of(function)
+        if names is not None and not kwargs and len(args) <= names.alike:
+            return names.function(*args)
         return call(function, args, kwargs)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from .primitive import Primitive
 
 next_number = count().__next__
+_age = attrgetter("number")
 _PACKAGE = str(Path(__file__).parent)
 
 
@@ -264,7 +265,8 @@ def sweep(
         cotangents[root] = g if seen is None else seen + g
     nodes, wanted = _paths([root for root in cotangents if type(root) is Node], targets)
     tape = current_tape()
-    ends = targets or (tape.leaves if tape is not None else ())
+    # What is wanted on the way; leaves have no node that would take their cotangents away.
+    ends = {x for x in targets or (tape.leaves if tape is not None else ()) if type(x) is Node}
     found: dict[Any, Any] = {}
     # Those whose cotangent is an array that nobody else has.
     own: set[Any] = set()
@@ -272,34 +274,33 @@ def sweep(
         g = cotangents.pop(node, None)
         if g is None:
             continue
-        if ends and node in ends:
+        if node in ends:
             found[node] = g
-        if wanted is not None and not any(parent in wanted for parent in node.parents):
-            continue
-        inputs, out, params = node.inputs, node.out, node.params
+        parents = node.parents
+        if wanted is not None:
+            if wanted.isdisjoint(parents):
+                continue
+            parents = tuple([parent if parent in wanted else None for parent in parents])
+        inputs, out, params, primitive = node.inputs, node.out, node.params, node.primitive
         if inputs is None:
             raise RuntimeError(f"`{node.name}`: {FREED}")
+        add = primitive.add_vjp
         if lift is not None:
-            out = lift(out, node)
+            out, add = lift(out, node), None
             inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
-        rules: Any = node.primitive.vjps
-        together = None if type(rules) is tuple else rules(g, out, *inputs, **params)
-        add = node.primitive.add_vjp if lift is None else None
-        for i, parent in enumerate(node.parents):
-            if parent is None or not parent.requires_grad:
-                continue
-            if wanted is not None and parent not in wanted:
+        rules: Any = primitive.rules
+        if type(rules) is not tuple:
+            rules = [_given(gx) for gx in rules(g, out, inputs, params)]
+        for i, parent in enumerate(parents):
+            if parent is None or i >= len(rules):
                 continue
             if add is not None:
                 if parent in own:
                     add(cotangents[parent], g, *inputs, **params)
                     continue
                 own.add(parent)
-            if together is not None:
-                gx = together[i]
-            else:
-                rule = rules[i] if i < len(rules) else None
-                gx = None if rule is None else rule(g, out, *inputs, **params)
+            rule = rules[i]
+            gx = None if rule is None else rule(g, out, inputs, params)
             if gx is not None:
                 seen = cotangents.get(parent)
                 cotangents[parent] = gx if seen is None else seen + gx
@@ -309,6 +310,11 @@ def sweep(
         if targets is None or leaf in targets:
             found[leaf] = g
     return found
+
+
+def _given(gx: Any) -> Callable[..., Any]:
+    """A cotangent that is there already, as the rule for it."""
+    return lambda *_: gx
 
 
 def _paths(roots: list[Node], targets: set[Any] | None) -> tuple[list[Node], set[Any] | None]:
@@ -322,17 +328,22 @@ def _paths(roots: list[Node], targets: set[Any] | None) -> tuple[list[Node], set
     # The list grows while it is read.
     for node in nodes:
         for parent in node.parents:
-            if parent is None or parent in seen or not parent.requires_grad:
+            if parent is None or parent in seen:
+                continue
+            if not parent.requires_grad:
+                elsewhere = True
                 continue
             seen.add(parent)
             if type(parent) is Node:
                 nodes.append(parent)
             elif targets is not None and parent not in targets:
                 elsewhere = True
-    nodes.sort(key=attrgetter("number"), reverse=True)
-    if targets is None or not elsewhere:
+    nodes.sort(key=_age, reverse=True)
+    if not elsewhere:
         return nodes, None
-    wanted = set(targets)
+    if targets is None:
+        return nodes, seen
+    wanted = {target for target in targets if target.requires_grad}
     for node in reversed(nodes):
         if any(parent in wanted for parent in node.parents):
             wanted.add(node)

@@ -169,7 +169,9 @@ class Tensor(Operators, Protocols, Conversions):
         result = _new(Tensor)
         result.data = out
         result.grad = None
-        if not (requires_grad and primitive.differentiable and gradients_enabled()) or (params and _is_cut(params)):
+        if not (requires_grad and primitive.differentiable and gradients_enabled()) or (
+            "dtype" in params and _is_cut(params)
+        ):
             result.requires_grad = False
             result.node = None
             return result
@@ -414,8 +416,8 @@ def _light(values: tuple[Any, ...]) -> tuple[Any, ...]:
     for x in values:
         if type(x) is _ndarray:
             # A small view may be all that keeps a large array alive.
-            owner = x if x.base is None else x.base
-            if type(owner) is not _ndarray or owner.size > _KEPT:
+            base = x.base
+            if x.size > _KEPT if base is None else type(base) is not _ndarray or base.size > _KEPT:
                 return tuple([Aval(x.shape, x.dtype) if type(x) is _ndarray else x for x in values])
     return values
 

@@ -11,7 +11,7 @@ import numpy as np
 from . import ops
 from .tape import STATE
 from .tensor import Tensor, constant, cotangents_of
-from .tree import Structure, flatten, unflatten
+from .tree import Structure, flatten, leaves_of, unflatten
 
 Argnums = int | Sequence[int]
 
@@ -114,7 +114,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     @wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         leaves, structures, all_args = _differentiable(f, args, positions)
-        given = flatten((args, kwargs))[0]
+        given = leaves_of((args, kwargs))
         tensors = [x for x in given if isinstance(x, Tensor)]
         nesting, enabled = STATE.nesting, STATE.grad_enabled
         STATE.nesting, STATE.grad_enabled = nesting + 1, True
@@ -130,8 +130,8 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
             leave = _inner
         else:
             leave = _number if all(type(x) in (float, int) for x in given) else _array
-        left = [leave(g) for g in gradients]
-        parts = [unflatten(s, left[i:j]) for s, i, j in _spans(structures)]
+        left = iter([leave(g) for g in gradients])
+        parts = [unflatten(structure, left) for structure in structures]
         return leave(out), parts[0] if isinstance(argnums, int) else tuple(parts)
 
     return differentiated
@@ -163,7 +163,7 @@ def _differentiable(
             raise TypeError(f"the gradient of `{name}` by argument {i} needs that argument, got {len(args)}")
         values, structure = flatten(args[i])
         tensors = [_argument(x, name, i) for x in values]
-        all_args[i] = unflatten(structure, list(tensors))
+        all_args[i] = unflatten(structure, tensors)
         leaves += tensors
         structures.append(structure)
     return leaves, structures, all_args
@@ -185,7 +185,8 @@ def fresh(x: Any) -> Tensor:
 
 
 def _argument(x: Any, name: str, i: int) -> Tensor:
-    dtype = x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    dtype = x.dtype
     if dtype.kind not in "fc":
         raise TypeError(
             f"the gradient of `{name}` needs floating-point arguments, got {dtype.name} for argument {i}; "
@@ -213,14 +214,6 @@ def _gradients(f: Any, out: Any, leaves: list[Tensor], create_graph: bool) -> li
         found = cotangents_of([out], [None], leaves, None, create_graph)
     gradients = [found.get(x.node or x) for x in leaves]
     return [np.zeros(x.shape, x.dtype) if g is None else g for g, x in zip(gradients, leaves, strict=True)]
-
-
-def _spans(structures: list[Structure]) -> list[tuple[Structure, int, int]]:
-    spans, start = [], 0
-    for structure in structures:
-        spans.append((structure, start, start + structure.size))
-        start += structure.size
-    return spans
 
 
 def _tensor(x: Any) -> Any:

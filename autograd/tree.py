@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 
@@ -16,15 +16,11 @@ class Structure(NamedTuple):
     keys: tuple[Any, ...]
     parts: tuple[Structure, ...]
 
-    @property
-    def size(self) -> int:
-        """The number of leaves."""
-        return 1 if self.kind is None else sum(part.size for part in self.parts)
-
 
 LEAF = Structure(None, (), ())
 # A tuple, for `isinstance` makes an object of `A | B` at each call.
 _SEQUENCES = (list, tuple)
+_CONTAINERS = (list, tuple, dict)
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
@@ -49,8 +45,27 @@ def _flatten(tree: Any, leaves: list[Any]) -> Structure:
     return LEAF
 
 
-def unflatten(structure: Structure, leaves: list[Any]) -> Any:
-    """The nested container of that structure with these leaves."""
+def leaves_of(tree: Any) -> list[Any]:
+    """The leaves alone of nested tuples, lists and dicts.
+
+    >>> leaves_of({"w": [1.0, 2.0], "b": (3.0,)})
+    [1.0, 2.0, 3.0]
+    """
+    if isinstance(tree, dict):
+        tree = tuple(tree.values())
+    elif not isinstance(tree, _SEQUENCES):
+        return [tree]
+    leaves = []
+    for x in tree:
+        if isinstance(x, _CONTAINERS):
+            leaves += leaves_of(x)
+        else:
+            leaves.append(x)
+    return leaves
+
+
+def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
+    """The nested container of that structure with these leaves; an iterator is left where they end."""
     return _unflatten(structure, iter(leaves))
 
 

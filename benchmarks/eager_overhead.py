@@ -109,10 +109,10 @@ def installed(crew: Crew) -> list[Contestant]:
     return found
 
 
-def gradients(names: list[str] | None, crew: Crew, rounds: int) -> list[Outcome]:
-    """Compares the eager gradients of the small workloads, printed as they come."""
+def gradients(names: list[str] | None, crew: Crew, rounds: int, quick: bool) -> list[Outcome]:
+    """Compares the eager gradients of the workloads, of the small ones only when `quick`, printed as they come."""
     progress, contestants, outcomes = Progress(), installed(crew), []
-    for workload in select(names, quick=True):
+    for workload in select(names, quick):
         say = partial(progress.about, workload.title)
         outcome = Outcome(workload, compete(workload, contestants, crew, rounds, "eager", say))
         outcomes.append(outcome)
@@ -126,12 +126,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.eager_overhead", description=__doc__)
     parser.add_argument("--hips", default=os.environ.get(HIPS_VARIABLE), help="folder of HIPS autograd")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="small workloads by part of the name")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="workloads by part of the name")
+    parser.add_argument("--quick", action="store_true", help="the small workloads only")
     options = parser.parse_args()
     show_overheads(options.rounds)
     crew = Crew({"hips": options.hips}, patience=180.0)
     try:
-        outcomes = gradients(options.only, crew, options.rounds)
+        outcomes = gradients(options.only, crew, options.rounds, options.quick)
     finally:
         crew.close()
     print(summary(outcomes, "eager"))

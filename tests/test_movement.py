@@ -374,3 +374,14 @@ def test_parts_of_a_concatenation_have_their_gradients():
     out = F.concatenate(xs, axis=1)
     out.backward(np.arange(8.0).reshape(2, 4))
     assert [x.grad.tolist() for x in xs] == [[[0.0], [4.0]], [[], []], [[1.0, 2.0, 3.0], [5.0, 6.0, 7.0]]]
+
+
+def test_a_stack_is_one_reshape_of_what_is_joined_and_on_a_tape_of_each_part():
+    x = ag.tensor([1.0, 2.0], requires_grad=True)
+    y = ag.stack([x, 2 * x, x])
+    assert [y.node.name, y.node.parents[0].name] == ["ReshapeBackward0", "ConcatenateBackward0"]
+    (y * [[1.0, 10.0], [100.0, 1e3], [1e4, 1e5]]).sum().backward()
+    same(x.grad.numpy(), np.array([10_201.0, 102_010.0]))
+    with ag.record() as tape:
+        ag.stack([x, x])
+    assert [node.primitive.name for node in tape.nodes] == ["reshape", "reshape", "concatenate"]

@@ -10,6 +10,7 @@ import pytest
 
 import autograd as ag
 from autograd import ops
+from autograd.primitive import PRIMITIVES, Primitive, Swept
 from autograd.tape import STATE, Node, sweep
 
 ONE = np.float64(1.0)
@@ -235,6 +236,41 @@ def test_a_target_that_is_not_reached():
     x, other = leaf(2.0), leaf(3.0)
     z = x * x
     assert sweep([(z.node, ONE)], {other}, None, True) == {}
+
+
+def test_a_leaf_that_was_switched_off_is_passed_by():
+    x, y = leaf(2.0), leaf(3.0)
+    z = x * y * y
+    x.requires_grad_(False)
+    assert sweep([(z.node, ONE)], None, None, True) == {y: 12.0}
+    assert sweep([(z.node, ONE)], {x, y}, None, True) == {y: 12.0}
+    z.backward()
+    assert x.grad is None
+    assert float(y.grad) == 12.0
+
+
+def test_a_rule_in_the_form_of_the_sweep_is_a_rule_like_any_other():
+    swept = Swept(lambda g, out, inputs, params: g * inputs[1] * params["by"])
+    assert swept(2.0, None, 3.0, 5.0, by=7.0) == 70.0
+    op = Primitive("scaled", lambda x, y, *, by: x * y * by, aval=lambda x, y, *, by: x, vjps=(swept,))
+    try:
+        x, y = leaf(3.0), leaf(5.0)
+        op(x, y, by=7.0).backward()
+        assert float(x.grad) == op.vjp(0)(1.0, None, 3.0, 5.0, by=7.0) == 35.0
+        # There is no rule for the second input.
+        assert y.grad is None
+    finally:
+        del PRIMITIVES["scaled"]
+
+
+def test_one_rule_for_all_inputs_may_leave_some_out():
+    op = Primitive("first", lambda *xs: xs[0], aval=lambda *xs: xs[0], vjps=lambda g, out, *xs: [g, None, 2 * g])
+    try:
+        x, y, z = leaf(3.0), leaf(5.0), leaf(7.0)
+        op(x, y, z).backward()
+        assert (float(x.grad), y.grad, float(z.grad)) == (1.0, None, 2.0)
+    finally:
+        del PRIMITIVES["first"]
 
 
 def test_many_paths_are_walked_once():

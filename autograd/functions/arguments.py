@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import ops
 from ..primitive import Shape, Traced
+from ..tape import current_tape
 
 Axis = int | Sequence[int] | None
 
@@ -21,6 +22,7 @@ SEQUENCES = (tuple, list)
 
 # NumPy's limit on the number of axes is 64.
 ALL_AXES: tuple[tuple[int, ...], ...] = tuple([tuple(range(n)) for n in range(65)])
+_REVERSED = tuple([axes[::-1] for axes in ALL_AXES])
 
 
 def as_array(x: Any) -> Any:
@@ -43,16 +45,29 @@ def _holds_tensor(x: Any) -> bool:
 
 def stacked(name: str, xs: Sequence[Any], axis: int) -> Any:
     """Arrays or tensors of one shape joined along a new axis."""
-    shapes = {x.shape for x in xs}
-    if len(shapes) != 1:
-        got = " and ".join(map(str, sorted(shapes))) or "none"
+    shape = xs[0].shape if xs else ()
+    if not xs or any(x.shape != shape for x in xs):
+        got = " and ".join(map(str, sorted({x.shape for x in xs}))) or "none"
         raise ValueError(
             f"`{name}` needs at least one array, and all of one shape, got {got}; reshape or `expand` them"
         )
-    (shape,) = shapes
     axis = axis_of(name, axis, len(shape) + 1)
-    params = {"shape": (*shape[:axis], 1, *shape[axis:])}
-    return ops.concatenate(*[ops.reshape.on(x, params) for x in xs], axis=axis)
+    if axis < len(shape) and current_tape() is None:
+        # One reshape of what is joined. A tape has one of each part instead: the parts are compiled to stores.
+        return reshaped(joined(xs, axis), (*shape[:axis], len(xs), *shape[axis:]))
+    params, run = _sizes((*shape[:axis], 1, *shape[axis:]))
+    return joined([ops.reshape.on(x, params, run) for x in xs], axis)
+
+
+def joined(xs: Sequence[Any], axis: int) -> Any:
+    """Arrays or tensors joined along an axis that they have."""
+    return ops.concatenate.of(tuple(xs), *_joint(axis))
+
+
+@lru_cache(maxsize=64)
+def _joint(axis: int) -> tuple[dict[str, Any], Any]:
+    """The parameters of a concatenation, and what does it to arrays."""
+    return {"axis": axis}, lambda *xs: np.concatenate(xs, axis)
 
 
 def axis_of(name: str, axis: Any, ndim: int) -> int:
@@ -102,21 +117,39 @@ def given_shape(sizes: tuple[Any, ...]) -> Any:
     return sizes[0] if len(sizes) == 1 else sizes
 
 
+def fixed(x: Any) -> Any:
+    """`x` as a constant: no gradient flows through it, and where no tape records it is an array."""
+    if isinstance(x, Traced) and current_tape() is None:
+        return x.data  # type: ignore[attr-defined]
+    return ops.stop_gradient(x)
+
+
 def reshaped(x: Any, shape: Shape) -> Any:
     """`x` in that very shape; `x` itself if it has it already."""
-    return x if x.shape == shape else ops.reshape.on(x, {"shape": shape})
+    return x if x.shape == shape else ops.reshape.on(x, *_sizes(shape))
+
+
+@lru_cache(maxsize=4096)
+def _sizes(shape: Shape) -> tuple[dict[str, Any], Any]:
+    """The parameters of a reshape, and what does it to an array; without axes a number is left, not an array."""
+    return {"shape": shape}, operator.methodcaller("reshape", shape) if shape else None
+
+
+def reversed_axes(x: Any) -> Any:
+    """`x` with its axes in the reverse order."""
+    return transposed(x, _REVERSED[len(x.shape)])
 
 
 def transposed(x: Any, axes: Sequence[int]) -> Any:
     """`x` with its axes in that order; `x` itself if they are so already."""
-    axes = tuple(axes)
-    return x if axes == ALL_AXES[len(axes)] else ops.transpose.on(x, *_order(axes))
+    params, run = _order(tuple(axes))
+    return x if params is None else ops.transpose.on(x, params, run)
 
 
 @lru_cache(maxsize=256)
-def _order(axes: tuple[int, ...]) -> tuple[dict[str, Any], Any]:
-    """The parameters of a transposition, and what does it to an array."""
-    return {"axes": axes}, operator.methodcaller("transpose", axes)
+def _order(axes: tuple[int, ...]) -> tuple[dict[str, Any] | None, Any]:
+    """The parameters of a transposition, `None` where it changes nothing, and what does it to an array."""
+    return None if axes == ALL_AXES[len(axes)] else {"axes": axes}, operator.methodcaller("transpose", axes)
 
 
 def expanded(x: Any, shape: Shape) -> Any:

@@ -46,8 +46,13 @@ def dot(x: Any, y: Any) -> Any:
     if n == 0 or m == 0:
         return ops.mul(x, y)
     if m == 1 or n <= 2 == m:
-        return ops.matmul(x, y)
+        return ops.matmul.of((x, y), {}, _dot)
     return _summed("dot", x, y, [n - 1], [m - 2])
+
+
+def _dot(x: Any, y: Any) -> Any:
+    # What NumPy computes for `dot`, which takes half as long as its `matmul`.
+    return x.dot(y)
 
 
 def inner(x: Any, y: Any) -> Any:

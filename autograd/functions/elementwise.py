@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..primitive import aval_of
+from ..primitive import Traced, aval_of
 from .arguments import SEQUENCES, as_array
 
 negative = ops.neg
@@ -32,7 +32,11 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     >>> ag.where([True, False], [1.0, 2.0], 0.0)
     array([1., 0.])
     """
-    return ops.where(as_array(condition), _operand(x), _operand(y))
+    condition = as_array(condition)
+    for traced in (x, y, condition):
+        if isinstance(traced, Traced):
+            return traced.bind(ops.where, (condition, x, y), {})
+    return ops.where(condition, _operand(x), _operand(y))
 
 
 def _operand(x: Any) -> Any:

@@ -61,10 +61,10 @@ def _basic(x: Any, items: tuple[Any, ...]) -> Any:
 
 def _planned(x: Any, items: tuple[Any, ...]) -> Any:
     """The elements by an index of these kinds: one slice and one reshape, or less."""
-    plan = _plan(items, x.shape)
-    if plan.part is not None:
-        x = ops.slice_.on(x, plan.part, plan.run)
-    return x if plan.shape is None else ops.reshape.on(x, plan.shape)
+    part, shape, run = _plan(items, x.shape)
+    if part is not None:
+        x = ops.slice_.on(x, part, run)
+    return x if shape is None else reshaped(x, shape)
 
 
 def _bounds(item: slice) -> tuple[int | None, int | None, int | None]:
@@ -77,10 +77,10 @@ def _bounds(item: slice) -> tuple[int | None, int | None, int | None]:
 
 
 class _Plan(NamedTuple):
-    """The parameters of the slice and of the reshape that an index is; `None` for what is not needed."""
+    """The parameters of the slice that an index is, and the shape after it; `None` for what is not needed."""
 
     part: dict[str, Any] | None
-    shape: dict[str, Any] | None
+    shape: Shape | None
     #: The slice of an array.
     run: Callable[..., Any]
 
@@ -111,7 +111,7 @@ def _plan(items: tuple[Any, ...], shape: Shape) -> _Plan:
     whole = tuple([(0, n, 1) for n in shape])
     return _Plan(
         None if tuple(index) == whole else {"index": tuple(index)},
-        {"shape": tuple(kept)} if None in items else None,
+        tuple(kept) if None in items else None,
         operator.itemgetter(slices(tuple(index))),
     )
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import ops
-from .arguments import as_array, axis_of, expanded, part, reshaped, shape_of, stacked
+from .arguments import as_array, axis_of, expanded, joined, part, reshaped, shape_of, stacked
 from .indexing import getitem
 from .movement import atleast_1d, atleast_2d, atleast_3d, ravel
 
@@ -32,7 +32,7 @@ def concatenate(xs: Any, axis: int | None = 0) -> Any:
     if axis is None:
         arrays, axis = [ravel(x) for x in arrays], 0
     _check_joined(arrays)
-    return ops.concatenate(*arrays, axis=axis_of("concatenate", axis, len(arrays[0].shape)))
+    return joined(arrays, axis_of("concatenate", axis, len(arrays[0].shape)))
 
 
 concat = concatenate

@@ -12,7 +12,6 @@ import numpy as np
 from .. import ops
 from ..primitive import Shape
 from .arguments import (
-    ALL_AXES,
     SEQUENCES,
     Axis,
     as_array,
@@ -21,11 +20,10 @@ from .arguments import (
     expanded,
     merged,
     reshaped,
+    reversed_axes,
     shape_of,
     transposed,
 )
-
-_REVERSED = tuple([axes[::-1] for axes in ALL_AXES])
 
 
 def reshape(x: Any, shape: int | Sequence[int]) -> Any:
@@ -100,7 +98,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     x = as_array(x)
     ndim = len(x.shape)
     if axes is None:
-        return transposed(x, _REVERSED[ndim])
+        return reversed_axes(x)
     order = [axis_of("transpose", i, ndim) for i in axes]
     if sorted(order) != list(range(ndim)):
         raise ValueError(

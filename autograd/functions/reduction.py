@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import prod as product
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..primitive import Primitive
-from .arguments import Axis, as_array, axes_of, axis_of, floating, reshaped
+from .arguments import Axis, as_array, axes_of, axis_of, fixed, floating, reshaped
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -257,15 +258,23 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     axes = axes_of("logsumexp", axis, len(x.shape))
     if _count(x, axes) == 0:
         return ops.sub(ops.sum(x, axis=axes, keepdims=keepdims), np.inf)
-    largest = ops.max(ops.stop_gradient(x), axis=axes, keepdims=True)
-    limits = np.finfo(x.dtype)
-    shifted = ops.sub(x, ops.clip(largest, -float(limits.max), float(limits.max)))
-    total = ops.sum(ops.exp(shifted), axis=axes, keepdims=True)
+    along = {"axis": axes, "keepdims": True}
+    greatest, tiny = _limits(x.dtype)
+    largest = ops.max.on(fixed(x), along)
+    shifted = ops.sub(x, ops.clip(largest, -greatest, greatest))
+    total = ops.sum.on(ops.exp(shifted), along)
     # The total is at least 1, where the addend is lost, or 0 if all elements are -inf, as the result is then.
-    out = ops.add(ops.log(ops.add(total, float(limits.tiny))), largest)
+    out = ops.add(ops.log(ops.add(total, tiny)), largest)
     if keepdims:
         return out
     return reshaped(out, tuple([n for i, n in enumerate(x.shape) if i not in axes]))
+
+
+@cache
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The greatest number of a dtype, and the least normal one above 0."""
+    limits = np.finfo(dtype)
+    return float(limits.max), float(limits.tiny)
 
 
 def softmax(x: Any, axis: Axis = -1) -> Any:
@@ -307,4 +316,4 @@ def log_softmax(x: Any, axis: Axis = -1) -> Any:
 
 
 def _shifted(x: Any, axes: tuple[int, ...]) -> Any:
-    return ops.sub(x, ops.max(ops.stop_gradient(x), axis=axes, keepdims=True))
+    return ops.sub(x, ops.max.on(fixed(x), {"axis": axes, "keepdims": True}))

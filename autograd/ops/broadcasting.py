@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from ..primitive import Aval, Primitive, Shape
+from ..primitive import PLAIN, Aval, Primitive, Shape, Swept
 
 # Below this size filling an array is cheaper than making a view with `np.broadcast_to`.
 _SMALL = 4096
+_float64 = np.float64
 
 
 def _reshape_eval(x: Any, *, shape: Shape) -> Any:
@@ -27,6 +29,11 @@ def _expand_eval(x: Any, *, shape: Shape) -> Any:
     return np.broadcast_to(x, shape)
 
 
+def _reshape_rule(g: Any, _: Any, inputs: Any, params: Any) -> Any:
+    shape = inputs[0].shape
+    return _reshape_eval(g, shape=shape) if type(g) is np.ndarray else reshape(g, shape=shape)
+
+
 def _reshape_aval(x: Aval, *, shape: Shape) -> Aval:
     if prod(shape) != x.size:
         raise ValueError(f"cannot reshape array of size {x.size} into shape {shape}")
@@ -39,6 +46,7 @@ def _expand_aval(x: Aval, *, shape: Shape) -> Aval:
     return Aval(shape, x.dtype)
 
 
+@lru_cache(maxsize=4096)
 def reduced_shape(shape: Shape, axis: tuple[int, ...], keepdims: bool) -> Shape:
     """The shape that is left when the axes are reduced."""
     if keepdims:
@@ -49,8 +57,8 @@ def reduced_shape(shape: Shape, axis: tuple[int, ...], keepdims: bool) -> Shape:
 def unreduce(g: Any, shape: Shape, axis: tuple[int, ...], keepdims: bool) -> Any:
     """`g`, which has the shape of a reduction, repeated along the reduced axes to `shape`."""
     if not keepdims and len(axis) != len(shape):
-        g = reshape(g, shape=reduced_shape(shape, axis, True))
-    return expand(g, shape=shape)
+        g = reshape.on(g, {"shape": reduced_shape(shape, axis, True)})
+    return _expand_eval(g, shape=shape) if type(g) in PLAIN else expand(g, shape=shape)
 
 
 def _sum_aval(x: Aval, *, axis: tuple[int, ...], keepdims: bool) -> Aval:
@@ -61,7 +69,7 @@ reshape = Primitive(
     "reshape",
     eval=_reshape_eval,
     aval=_reshape_aval,
-    vjps=(lambda g, _, x, *, shape: reshape(g, shape=x.shape),),
+    vjps=(Swept(_reshape_rule),),
     saves="shapes",
 )
 
@@ -69,7 +77,7 @@ expand = Primitive(
     "expand",
     eval=_expand_eval,
     aval=_expand_aval,
-    vjps=(lambda g, _, x, *, shape: unbroadcast(g, x),),
+    vjps=(Swept(lambda g, _, inputs, params: unbroadcast(g, inputs[0])),),
     saves="shapes",
 )
 
@@ -77,7 +85,7 @@ sum = Primitive(
     "sum",
     eval=np.add.reduce,
     aval=_sum_aval,
-    vjps=(lambda g, _, x, *, axis, keepdims: unreduce(g, x.shape, axis, keepdims),),
+    vjps=(Swept(lambda g, _, inputs, params: unreduce(g, inputs[0].shape, params["axis"], params["keepdims"])),),
     saves="shapes",
 )
 
@@ -93,16 +101,26 @@ astype = Primitive(
 
 def unbroadcast(g: Any, x: Any) -> Any:
     """The cotangent of `x`, from the cotangent of what NumPy's broadcasting and promotion made of it."""
-    if type(g) is type(x) is np.float64:
+    if type(g) is type(x) is _float64:
         return g  # the attributes of NumPy's scalars are slow
     shape = x.shape
-    if g.shape != shape:
-        lead = g.ndim - len(shape)
-        kept = [lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1]
-        g = sum(g, axis=(*range(lead), *kept), keepdims=False)
-        if kept:
+    if g.shape == shape:
+        if g.dtype is x.dtype:
+            return g
+    else:
+        params = _broadcast_axes(g.shape, shape)
+        g = sum.on(g, params)
+        if g.shape != shape:
             g = reshape(g, shape=shape)
     return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
+
+
+@lru_cache(maxsize=4096)
+def _broadcast_axes(wide: Shape, shape: Shape) -> dict[str, Any]:
+    """The parameters of the sum over the axes that broadcasting to a wide shape adds or repeats."""
+    lead = len(wide) - len(shape)
+    repeated = [lead + i for i, n in enumerate(shape) if n == 1 and wide[lead + i] != 1]
+    return {"axis": (*range(lead), *repeated), "keepdims": False}
 
 
 def zeros(x: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Aval, Primitive
+from ..primitive import Aval, Primitive, Swept
 from .broadcasting import reshape, unbroadcast
 from .movement import transpose
 
@@ -22,6 +22,8 @@ def _matmul_aval(x: Aval, y: Aval) -> Aval:
 
 def transposed(x: Any) -> Any:
     """`x` with its last two axes exchanged."""
+    if type(x) is np.ndarray:
+        return x.swapaxes(-1, -2)
     n = len(x.shape)
     return transpose(x, axes=(*range(n - 2), n - 1, n - 2))
 
@@ -34,32 +36,36 @@ def _row(x: Any) -> Any:
     return reshape(x, shape=(*x.shape[:-1], 1, x.shape[-1]))
 
 
-def _matmul_x(g: Any, _: Any, x: Any, y: Any) -> Any:
-    if len(y.shape) == 1:
-        return unbroadcast((g if len(x.shape) == 1 else _column(g)) * y, x)
-    if len(x.shape) == 1 and len(y.shape) == 2:
-        return unbroadcast(matmul(y, g), x)
-    if len(x.shape) == 1:
-        # g has the batch axes of y and its columns: x_k = sum over the batch and j of g_j y_kj.
-        return unbroadcast(reshape(matmul(y, _column(g)), shape=y.shape[:-1]), x)
-    return unbroadcast(matmul(g, transposed(y)), x)
+def _matmul_x(g: Any, _: Any, inputs: Any, params: Any) -> Any:
+    x, y = inputs
+    n, m = len(x.shape), len(y.shape)
+    if n > 1 < m:
+        return unbroadcast(matmul.of((g, transposed(y)), params), x)
+    if m == 1:
+        return unbroadcast((g if n == 1 else _column(g)) * y, x)
+    if m == 2:
+        return unbroadcast(matmul.of((y, g), params), x)
+    # g has the batch axes of y and its columns: x_k = sum over the batch and j of g_j y_kj.
+    return unbroadcast(reshape(matmul(y, _column(g)), shape=y.shape[:-1]), x)
 
 
-def _matmul_y(g: Any, _: Any, x: Any, y: Any) -> Any:
-    if len(x.shape) == 1:
-        return unbroadcast((g if len(y.shape) < 3 else _row(g)) * (x if len(y.shape) == 1 else _column(x)), y)
-    if len(y.shape) == 1:
-        if len(x.shape) == 2:
-            return unbroadcast(matmul(g, x), y)
-        product = matmul(_row(g), x)
-        return unbroadcast(reshape(product, shape=(*product.shape[:-2], product.shape[-1])), y)
-    return unbroadcast(matmul(transposed(x), g), y)
+def _matmul_y(g: Any, _: Any, inputs: Any, params: Any) -> Any:
+    x, y = inputs
+    n, m = len(x.shape), len(y.shape)
+    if n > 1 < m:
+        return unbroadcast(matmul.of((transposed(x), g), params), y)
+    if n == 1:
+        return unbroadcast((g if m < 3 else _row(g)) * (x if m == 1 else _column(x)), y)
+    if n == 2:
+        return unbroadcast(matmul.of((g, x), params), y)
+    product = matmul(_row(g), x)
+    return unbroadcast(reshape(product, shape=(*product.shape[:-2], product.shape[-1])), y)
 
 
 matmul = Primitive(
     "matmul",
     eval=np.matmul,
     aval=_matmul_aval,
-    vjps=(_matmul_x, _matmul_y),
+    vjps=(Swept(_matmul_x), Swept(_matmul_y)),
     saves="inputs",
 )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ..primitive import Aval, Primitive, Rule
+from ..primitive import Aval, Primitive, Rule, Swept
 from .broadcasting import unbroadcast, zeros
 
 LN2 = float(np.log(2.0))
@@ -45,20 +45,27 @@ def elementwise(
     )
 
 
-def _rule(partial: Rule | float, i: int, count: int) -> Rule:
-    if callable(partial):
-        # The same rule for each number of inputs: packing and unpacking `*inputs` is half of its cost.
-        if count == 1:
-            return lambda g, out, x: unbroadcast(g * partial(out, x), x)
-        if i == 0:
-            return lambda g, out, x, y: unbroadcast(g * partial(out, x, y), x)
-        return lambda g, out, x, y: unbroadcast(g * partial(out, x, y), y)
-    scaled = _SCALED.get(partial) or (lambda g, x: unbroadcast(g * partial, x))
+def _rule(partial: Rule | float, i: int, count: int) -> Swept:
+    """The rule of input `i` of `count`; what `unbroadcast` would leave as it is does not reach it."""
+    if not callable(partial):
+        scaled = _SCALED.get(partial) or (lambda g, x: unbroadcast(g * partial, x))
+        return Swept(lambda g, out, inputs, params: scaled(g, inputs[i]))
     if count == 1:
-        return lambda g, _, x: scaled(g, x)
-    if i == 0:
-        return lambda g, _, x, y: scaled(g, x)
-    return lambda g, _, x, y: scaled(g, y)
+
+        def unary(g: Any, out: Any, inputs: Any, _: Any) -> Any:
+            (x,) = inputs
+            g = g * partial(out, x)
+            return g if g.dtype is x.dtype else unbroadcast(g, x)
+
+        return Swept(unary)
+
+    def binary(g: Any, out: Any, inputs: Any, _: Any) -> Any:
+        x, y = inputs
+        g = g * partial(out, x, y)
+        x = inputs[i]
+        return g if g.dtype is x.dtype and g.shape == x.shape else unbroadcast(g, x)
+
+    return Swept(binary)
 
 
 #: The cotangent of an input from that of the output, by the partial derivative where that is a number.
@@ -101,6 +108,29 @@ def _pow_y(out: Any, x: Any, _y: Any) -> Any:
     return where(zero, 0, out * log(where(zero, 1, x)))
 
 
+def _inverse(x: Any) -> Any:
+    # The same number from NumPy, which would make an array of the 1 first.
+    return np.reciprocal(x) if type(x) is np.ndarray and x.dtype.kind == "f" else 1 / x
+
+
+#: Zeros without axes: NumPy takes them as they are, and would make an array of a Python number first.
+_ZEROS: dict[Any, Any] = {np.dtype(name): np.zeros((), name) for name in ("float32", "float64")}
+
+
+def _where_x(g: Any, _: Any, inputs: Any, params: Any) -> Any:
+    condition, x, _y = inputs
+    if type(g) is type(condition) is np.ndarray:
+        return unbroadcast(np.where(condition, g, _ZEROS.get(g.dtype, 0)), x)
+    return unbroadcast(where(condition, g, 0), x)
+
+
+def _where_y(g: Any, _: Any, inputs: Any, params: Any) -> Any:
+    condition, _x, y = inputs
+    if type(g) is type(condition) is np.ndarray:
+        return unbroadcast(np.where(condition, _ZEROS.get(g.dtype, 0), g), y)
+    return unbroadcast(where(condition, 0, g), y)
+
+
 def _relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
@@ -124,7 +154,7 @@ reciprocal = elementwise("reciprocal", np.reciprocal, lambda out, _: -(out * out
 exp        = elementwise("exp",        np.exp,        lambda out, _: out, saves="out")
 exp2       = elementwise("exp2",       np.exp2,       lambda out, _: LN2 * out, saves="out")
 expm1      = elementwise("expm1",      np.expm1,      lambda out, _: out + 1, saves="out")
-log        = elementwise("log",        np.log,        lambda _, x: 1 / x, saves="inputs")
+log        = elementwise("log",        np.log,        lambda _, x: _inverse(x), saves="inputs")
 log2       = elementwise("log2",       np.log2,       lambda _, x: 1 / (LN2 * x), saves="inputs")
 log10      = elementwise("log10",      np.log10,      lambda _, x: 1 / (LN10 * x), saves="inputs")
 log1p      = elementwise("log1p",      np.log1p,      lambda _, x: 1 / (1 + x), saves="inputs")
@@ -191,11 +221,7 @@ where = Primitive(
     eval=np.where,
     aval=_where_aval,
     # A product with the mask would let a NaN of the branch not taken through.
-    vjps=(
-        None,
-        lambda g, _, condition, x, y: unbroadcast(where(condition, g, 0), x),
-        lambda g, _, condition, x, y: unbroadcast(where(condition, 0, g), y),
-    ),
+    vjps=(None, Swept(_where_x), Swept(_where_y)),
     saves="inputs",
     elementwise=True,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import Aval, Primitive, Shape
+from ..primitive import Aval, Primitive, Shape, Swept
 from .broadcasting import astype
 
 #: For each axis the first element, the number of elements and the step; or one position, which drops the axis.
@@ -46,26 +46,40 @@ def _concatenate_aval(*xs: Aval, axis: int) -> Aval:
     return Aval(tuple(shape), np.result_type(*[x.dtype for x in xs]))
 
 
-def _concatenate_vjp(g: Any, _: Any, *xs: Any, axis: int) -> list[Any]:
-    indices = _parts(g.shape, axis, tuple([x.shape[axis] for x in xs]))
-    parts = [slice_(g, index=index) for index in indices]
-    return [part if part.dtype == x.dtype else astype(part, dtype=x.dtype) for part, x in zip(parts, xs, strict=True)]
+def _concatenate_rule(g: Any, _: Any, inputs: Any, params: Any) -> list[Any]:
+    axis = params["axis"]
+    indices, keys = _parts(g.shape, axis, tuple([x.shape[axis] for x in inputs]))
+    if type(g) is np.ndarray:
+        parts = [g[key] for key in keys]
+    else:
+        parts = [slice_(g, index=index) for index in indices]
+    return [
+        part if part.dtype is x.dtype or part.dtype == x.dtype else astype(part, dtype=x.dtype)
+        for part, x in zip(parts, inputs, strict=True)
+    ]
 
 
 @lru_cache(maxsize=4096)
-def _parts(shape: Shape, axis: int, sizes: tuple[int, ...]) -> list[Index]:
-    """The indices of the parts of these sizes that an axis consists of."""
+def _parts(shape: Shape, axis: int, sizes: tuple[int, ...]) -> tuple[list[Index], list[Any]]:
+    """The indices of the parts of these sizes that an axis consists of, and NumPy's form of them."""
     before = [(0, n, 1) for n in shape[:axis]]
     after = [(0, n, 1) for n in shape[axis + 1 :]]
     starts = accumulate(sizes, initial=0)
-    return [(*before, (start, size, 1), *after) for start, size in zip(starts, sizes, strict=False)]
+    indices: list[Index] = [(*before, (start, size, 1), *after) for start, size in zip(starts, sizes, strict=False)]
+    return indices, [slices(index) for index in indices]
+
+
+@lru_cache(maxsize=256)
+def _back(axes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """The parameters of the transposition that undoes one."""
+    return {"axes": tuple(np.argsort(axes).tolist())}
 
 
 transpose = Primitive(
     "transpose",
     eval=lambda x, *, axes: x.transpose(axes) if type(x) is np.ndarray else np.transpose(x, axes),
     aval=lambda x, *, axes: Aval(tuple([x.shape[i] for i in axes]), x.dtype),
-    vjps=(lambda g, _, x, *, axes: transpose(g, axes=tuple(np.argsort(axes).tolist())),),
+    vjps=(Swept(lambda g, _, inputs, params: transpose.on(g, _back(params["axes"]))),),
     saves="shapes",
 )
 
@@ -73,7 +87,7 @@ slice_ = Primitive(
     "slice",
     eval=lambda x, *, index: x[slices(index)],
     aval=lambda x, *, index: Aval(tuple([i[1] for i in index if type(i) is not int]), x.dtype),
-    vjps=(lambda g, _, x, *, index: unslice(g, shape=x.shape, index=index),),
+    vjps=(Swept(lambda g, _, inputs, params: unslice.on(g, {"shape": inputs[0].shape, **params})),),
     saves="shapes",
     add_vjp=_add_unsliced,
 )
@@ -82,7 +96,7 @@ unslice = Primitive(
     "unslice",
     eval=_unslice_eval,
     aval=lambda x, *, shape, index: Aval(shape, x.dtype),
-    vjps=(lambda g, _, x, *, shape, index: slice_(g, index=index),),
+    vjps=(Swept(lambda g, _, inputs, params: slice_.on(g, {"index": params["index"]})),),
     saves="shapes",
 )
 
@@ -90,6 +104,6 @@ concatenate = Primitive(
     "concatenate",
     eval=lambda *xs, axis: np.concatenate(xs, axis=axis),
     aval=_concatenate_aval,
-    vjps=_concatenate_vjp,
+    vjps=Swept(_concatenate_rule),
     saves="shapes",
 )
