@@ -23,6 +23,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .function import Function, once_differentiable
 from .functions import (
     abs,
     absolute,
@@ -175,6 +176,7 @@ from .tensor import Tensor
 from .transforms import grad, value_and_grad
 
 __all__ = [
+    "Function",
     "GradcheckError",
     "Picture",
     "Tape",
@@ -285,6 +287,7 @@ __all__ = [
     "negative",
     "no_grad",
     "not_equal",
+    "once_differentiable",
     "ones",
     "ones_like",
     "outer",

@@ -51,6 +51,10 @@ class Node:
     @property
     def name(self) -> str:
         """The name that PyTorch would print: `MulBackward0`."""
+        # A function of the user's own goes by its name.
+        context = self.params.get("context")
+        if context is not None:
+            return f"{context}Backward"
         return "".join(part.capitalize() for part in self.primitive.name.split("_")) + "Backward0"
 
     @property

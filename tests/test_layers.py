@@ -31,6 +31,7 @@ ORDER = (
     "autograd.protocols",
     "autograd.conversions",
     "autograd.tensor",
+    "autograd.function",
     "autograd.creation",
     "autograd.transforms",
     "autograd.gradcheck",

@@ -4,6 +4,7 @@ import pytest
 
 import jit
 from autograd import ops, stop_gradient
+from autograd.function import function_call, function_output
 from autograd.primitive import PRIMITIVES, Aval, Primitive
 from jit import fuse
 from jit.emit.calls import CALLS
@@ -12,8 +13,9 @@ from jit.outer import compiled_call, compiled_output
 from jit.parts import PARTS
 from jit.views import VIEWS
 
-#: A compiled call on an eager tape; in a recording its function is recorded instead.
-EAGER_ONLY = {compiled_call, compiled_output}
+#: A compiled call on an eager tape; in a recording its function is recorded instead. What stands for a call of an
+#: `ag.Function` is gone once its gradient has been taken.
+EAGER_ONLY = {compiled_call, compiled_output, function_call, function_output}
 WAYS = [set(SCALAR), set(VIEWS), set(fuse.REDUCTIONS), set(fuse.CALLS), set(fuse.MOVES), set(PARTS)]
 
 
