@@ -23,6 +23,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .custom import custom
 from .function import Function, once_differentiable
 from .functions import (
     abs,
@@ -215,6 +216,7 @@ __all__ = [
     "cos",
     "cosh",
     "cumsum",
+    "custom",
     "diag",
     "diagflat",
     "diagonal",

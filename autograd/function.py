@@ -334,13 +334,26 @@ def _checked(context: Context, i: int, g: Any, bare: bool) -> Any:
             f"function {context}Backward returned a gradient different than None at position {i + 1}, but the "
             "corresponding forward input was not a tensor; return `None` for it"
         )
+    try:
+        return fitted(f"Function {context}Backward", i, g, aval, not bare)
+    except ValueError as error:
+        raise RuntimeError(str(error)) from None
+
+
+def fitted(name: str, i: int, g: Any, aval: Aval, recorded: bool) -> Any:
+    """What a user's rule gives as the cotangent of input `i`, in the shape and dtype of that input.
+
+    It is an array, or where the sweep is `recorded` a tensor; its memory is somebody else's.
+
+    **Errors:** `ValueError` for a shape that broadcasting does not make of the input's.
+    """
     x = g if isinstance(g, Tensor) else constant(np.asarray(g))
     if x.dtype.kind not in "biufc" or not _reaches(aval.shape, x.shape):
-        raise RuntimeError(
-            f"Function {context}Backward returned an invalid gradient at index {i} - got {x.dtype.name} of shape "
-            f"{x.shape} but expected shape compatible with {aval.shape}"
+        raise ValueError(
+            f"{name} returned an invalid gradient at index {i} - got {x.dtype.name} of shape {x.shape} but expected "
+            f"shape compatible with {aval.shape}"
         )
-    if not bare:
+    if recorded:
         # A tensor of somebody else's must not become the `.grad` of a leaf.
         return unbroadcast(mul(x, 1) if x.node is None else x, aval)
     # As a view, which shows that the memory may be somebody else's.

@@ -4,6 +4,7 @@ import pytest
 
 import jit
 from autograd import ops, stop_gradient
+from autograd.custom import custom_call
 from autograd.function import function_call, function_output
 from autograd.primitive import PRIMITIVES, Aval, Primitive
 from jit import fuse
@@ -16,7 +17,7 @@ from jit.views import VIEWS
 #: A compiled call on an eager tape; in a recording its function is recorded instead. What stands for a call of an
 #: `ag.Function` is gone once its gradient has been taken.
 EAGER_ONLY = {compiled_call, compiled_output, function_call, function_output}
-WAYS = [set(SCALAR), set(VIEWS), set(fuse.REDUCTIONS), set(fuse.CALLS), set(fuse.MOVES), set(PARTS)]
+WAYS = [set(SCALAR), set(VIEWS), set(fuse.REDUCTIONS), set(fuse.CALLS), set(fuse.MOVES), set(PARTS), {custom_call}]
 
 
 def test_every_primitive_has_a_lowering():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from autograd import ops
+from autograd.custom import custom_call
 from autograd.function import function_call, function_output
 from autograd.primitive import PRIMITIVES, Primitive
 from tests.cases import CASES, REPEATED, SMOOTH
@@ -23,7 +24,7 @@ _NAMES = subprocess.run(
     check=True,
 )
 #: What stands on a tape for functions of the user's, which have tests of their own.
-USERS = {function_call, function_output}
+USERS = {custom_call, function_call, function_output}
 EVERY = [PRIMITIVES[name] for name in sorted(_NAMES.stdout.split()) if PRIMITIVES[name] not in USERS]
 NUMPY_OWN = [ufunc for ufunc in ops.UFUNCS if isinstance(ufunc, np.ufunc)]
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 
+from autograd.custom import custom_call
+
 from ..graph import Atom, Literal
 from ..plan import Plan
 from ..program import (
@@ -28,7 +30,7 @@ from ..program import (
 )
 from .blas import alloca
 from .blocks import add_up, share
-from .calls import CALLS
+from .calls import CALLS, foreign
 from .interface import interface, structure
 from .loops import loop
 from .nest import function, scalars
@@ -220,6 +222,8 @@ class _Body:
                 self.fill(step)
             elif isinstance(step, Blocks):
                 self.blocks(step)
+            elif isinstance(step, Call) and step.equation.primitive is custom_call:
+                foreign(self.builder, step, self.base, self.noted())
             elif isinstance(step, Call):
                 CALLS[step.equation.primitive](self.builder, step, self.base)
             elif step.shape == ():
@@ -302,7 +306,7 @@ class _Body:
         return self.noted()
 
     def noted(self) -> ir.Value:
-        """Where an index out of range is noted."""
+        """Where an index out of range, or a custom function that failed, is noted."""
         if self.status is None:
             self.status = alloca(self.builder, INDEX)
             with self.builder.goto_entry_block():
