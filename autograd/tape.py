@@ -16,13 +16,14 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any, NamedTuple
 
+from .hooks import Handle, Hookable
 from .primitive import Primitive
 
 next_number = count().__next__
 _PACKAGE = str(Path(__file__).parent)
 
 
-class Node:
+class Node(Hookable):
     """One recorded equation: `out = primitive(*inputs, **params)`.
 
     `parents` has an entry for each input: the node that made it, the leaf tensor that it is, or `None`
@@ -61,6 +62,20 @@ class Node:
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """The parents as PyTorch lists them."""
         return tuple((parent, 0) for parent in self.parents)
+
+    def register_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Calls `hook(grad_inputs, grad_outputs)`, two tuples, whenever a sweep has passed this node.
+
+        What it returns, if anything, takes the place of `grad_inputs`.
+        """
+        return Handle(self.own_hooks().after, hook)
+
+    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
+        """Calls `hook(grad_outputs)`, a tuple, whenever a sweep comes to this node.
+
+        What it returns, if anything, takes the place of `grad_outputs`.
+        """
+        return Handle(self.own_hooks().before, hook)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -239,13 +254,14 @@ def sweep(
     targets: set[Any] | None,
     lift: Callable[[Any, Any], Any] | None,
     retain_graph: bool,
+    wrap: Callable[[Any], Any] | None = None,
 ) -> dict[Any, Any]:
     """The cotangents of the leaves, or of `targets`, by reverse accumulation.
 
     **Arguments:** `seeds`, pairs of a root (a node or a leaf tensor) and its cotangent; `targets`, the nodes
     and leaves that are wanted, `None` for all leaves; `lift(value, parent)`, which makes a tensor of a saved
     value where the sweep itself is to be recorded, `None` for a sweep on bare arrays; `retain_graph`, whether
-    the nodes keep their values for another sweep.
+    the nodes keep their values for another sweep; `wrap(value)`, the tensor of a cotangent, for hooks.
 
     **Returns:** the cotangents by node or leaf.
 
@@ -261,10 +277,14 @@ def sweep(
     found: dict[Any, Any] = {}
     # Those whose cotangent is an array that nobody else has.
     own: set[Any] = set()
+    hooked = Hookable.hooked
     for node in nodes:
         g = cotangents.pop(node, None)
         if g is None:
             continue
+        hooks: Any = getattr(node, "hooks", None) if hooked else None
+        if hooks is not None:
+            g = hooks.on_gradient(g, wrap, lift is None)
         if ends and node in ends:
             found[node] = g
         if wanted is not None and not any(parent in wanted for parent in node.parents):
@@ -276,8 +296,13 @@ def sweep(
             out = lift(out, node)
             inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
         rules: Any = node.primitive.vjps
+        if hooks is not None:
+            g = hooks.before_rules(g, wrap, lift is None)
         together = None if type(rules) is tuple else rules(g, out, *inputs, **params)
         add = node.primitive.add_vjp if lift is None else None
+        if hooks is not None and hooks.after:
+            together = _by_input(node, g, out, inputs) if together is None else together
+            together, add = hooks.after_rules(together, g, wrap, lift is None), None
         for i, parent in enumerate(node.parents):
             if parent is None or not parent.requires_grad:
                 continue
@@ -300,7 +325,17 @@ def sweep(
             node.inputs = node.out = None
     for leaf, g in cotangents.items():
         if targets is None or leaf in targets:
-            found[leaf] = g
+            hooks = getattr(leaf, "hooks", None) if hooked else None
+            found[leaf] = g if hooks is None else hooks.on_gradient(g, wrap, lift is None)
+    return found
+
+
+def _by_input(node: Node, g: Any, out: Any, inputs: tuple[Any, ...]) -> list[Any]:
+    """What each rule of a node gives, `None` for inputs that have no gradient."""
+    found = []
+    for i, parent in enumerate(node.parents):
+        rule = node.primitive.vjp(i) if parent is not None and parent.requires_grad else None
+        found.append(None if rule is None else rule(g, out, *inputs, **node.params))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,23 @@ from .tape import (
     current_tape,
     gradients_enabled,
     next_number,
+    no_grad,
     set_grad_enabled,
     sweep,
 )
+from .tracking import Tracking
 from .weak import Weak, evaluate
 
 # Values this small are cheaper to keep than to describe by their shape.
 _KEPT = 256
 _ERRORS = (ValueError, TypeError, IndexError, ZeroDivisionError)
+# Threads may add to the `.grad` of one leaf.
+_ACCUMULATING = RLock()
 _new = object.__new__
 _ndarray = np.ndarray
 
 
-class Tensor(Operators, Protocols, Conversions):
+class Tensor(Operators, Protocols, Conversions, Tracking):
     """An array with a gradient.
 
     **Arguments:** `data`, an array or what `np.asarray` takes; `requires_grad`, whether operations on it
@@ -81,20 +86,6 @@ class Tensor(Operators, Protocols, Conversions):
     def size(self) -> int:
         """The number of elements."""
         return int(self.data.size)
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether no recorded operation that leads to a gradient made it."""
-        node = self.node
-        if node is None or not node.requires_grad:
-            return True
-        tape = current_tape()
-        return tape is not None and node in tape.leaves
-
-    @property
-    def grad_fn(self) -> Node | None:
-        """The recorded operation that made it, `None` for a leaf."""
-        return None if self.is_leaf else self.node
 
     def __repr__(self) -> str:
         if not self.requires_grad:
@@ -197,27 +188,6 @@ class Tensor(Operators, Protocols, Conversions):
             return self.bind(ops.stop_gradient, (self,), {})
         return constant(self.data)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Switches the recording of operations on this leaf, in place."""
-        if not self.is_leaf:
-            raise RuntimeError(
-                "`requires_grad_` changes leaf tensors only, got the result of "
-                f"`{self.node}`; call `detach()` first for a new leaf"
-            )
-        if requires_grad and self.dtype.kind not in "fc":
-            raise TypeError(
-                f"`requires_grad` needs a floating-point tensor, got {self.dtype.name}; convert it first, "
-                "with `.astype(float)` or a decimal point: `tensor(2.0)`"
-            )
-        self.requires_grad = requires_grad
-        tape = current_tape()
-        if tape is not None:
-            # What the recorded program computed before is where the gradient ends, and yet a leaf.
-            if self.node is not None:
-                self.node.requires_grad = requires_grad
-            tape.leaves[self.node or self] = self
-        return self
-
     # ---- the sweep ----
 
     def backward(
@@ -255,12 +225,15 @@ class Tensor(Operators, Protocols, Conversions):
         if targets is None and tape is not None:
             tensors = tape.leaves
         taken = {id(gradient.data if isinstance(gradient, Tensor) else gradient)}
-        for source, g in cotangents.items():
-            leaf = source if isinstance(source, Tensor) else tensors[source]
-            if leaf.requires_grad:
-                if tape is not None:
-                    tape.accumulated.append((leaf, leaf.grad))
-                _accumulate(leaf, g, taken)
+        with _ACCUMULATING:
+            for source, g in cotangents.items():
+                leaf = source if isinstance(source, Tensor) else tensors[source]
+                if leaf.requires_grad:
+                    if tape is not None:
+                        tape.accumulated.append((leaf, leaf.grad))
+                    _accumulate(leaf, g, taken)
+        if Node.hooked:
+            _call_accumulated([x if isinstance(x, Tensor) else tensors[x] for x in cotangents], tape)
 
     # `==` compares elements, so the identity has to be said again; as a slot in C it costs nothing.
     __hash__ = object.__hash__
@@ -376,12 +349,19 @@ def cotangents_of(
     tape = current_tape()
     with np.errstate(all="ignore"):
         if not create_graph and tape is None:
-            return sweep(seeds, wanted, None, retain)
+            if not Node.hooked:
+                return sweep(seeds, wanted, None, retain, constant)
+            with no_grad():
+                return sweep(seeds, wanted, None, retain, constant)
         # A number stays one: on a tape it is part of the program.
         seeds = [(root, g if isinstance(g, Tensor | np.generic) else constant(g)) for root, g in seeds]
         with set_grad_enabled(create_graph):
             # A recording still needs the values that a sweep would free.
-            return sweep(seeds, wanted, lift, retain or tape is not None)
+            return sweep(seeds, wanted, lift, retain or tape is not None, _wrapped)
+
+
+def _wrapped(g: Any) -> Tensor:
+    return g if isinstance(g, Tensor) else constant(g)
 
 
 def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
@@ -418,6 +398,20 @@ def _light(values: tuple[Any, ...]) -> tuple[Any, ...]:
             if type(owner) is not _ndarray or owner.size > _KEPT:
                 return tuple([Aval(x.shape, x.dtype) if type(x) is _ndarray else x for x in values])
     return values
+
+
+def _call_accumulated(leaves: Sequence[Tensor], tape: Tape | None) -> None:
+    """Calls the hooks of leaves that have a new `.grad`."""
+    found = [
+        (leaf, leaf.hooks.accumulated.values()) for leaf in leaves if leaf.requires_grad and hasattr(leaf, "hooks")
+    ]
+    for leaf, hook in [(leaf, hook) for leaf, hooks in found for hook in hooks]:
+        if tape is not None:
+            raise RuntimeError(
+                "a post accumulate grad hook on a tensor whose `backward()` is recorded would run with the recording "
+                "alone; remove it, and do its work where the compiled function has returned"
+            )
+        hook(leaf)
 
 
 def _accumulate(leaf: Tensor, g: Any, taken: set[int]) -> None:
