@@ -14,6 +14,7 @@ from .creation import (
     as_tensor,
     empty,
     eye,
+    from_dlpack,
     full,
     full_like,
     linspace,
@@ -51,6 +52,7 @@ from .functions import (
     broadcast_to,
     ceil,
     clip,
+    clone,
     column_stack,
     compress,
     concat,
@@ -172,7 +174,7 @@ from .functions import (
 )
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .picture import Picture, make_dot
-from .tape import Tape, enable_grad, is_grad_enabled, no_grad, record, set_grad_enabled
+from .tape import Tape, enable_grad, inference_mode, is_grad_enabled, no_grad, record, set_grad_enabled
 from .tensor import Tensor
 from .transforms import grad, value_and_grad
 
@@ -209,6 +211,7 @@ __all__ = [
     "broadcast_to",
     "ceil",
     "clip",
+    "clone",
     "column_stack",
     "compress",
     "concat",
@@ -243,6 +246,7 @@ __all__ = [
     "flipud",
     "floor",
     "floor_divide",
+    "from_dlpack",
     "full",
     "full_like",
     "grad",
@@ -253,6 +257,7 @@ __all__ = [
     "hsplit",
     "hstack",
     "hypot",
+    "inference_mode",
     "inner",
     "is_grad_enabled",
     "isfinite",

@@ -238,6 +238,7 @@ class Operators(Traced):
     # ---- the dtype ----
 
     astype = functions.astype
+    clone = functions.clone
 
     def double(self) -> Any:
         """The elements in float64; see `autograd.astype`."""

@@ -7,9 +7,10 @@ never the tensor that it made, so that a dropped result is freed by its referenc
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from functools import wraps
+from inspect import isgeneratorfunction
 from itertools import count
 from operator import attrgetter
 from pathlib import Path
@@ -161,6 +162,8 @@ class _Setting:
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
         name, value = self.field.name, self.value
+        if isgeneratorfunction(f):
+            return wraps(f)(lambda *args, **kwargs: _stepped(f(*args, **kwargs), name, value))
 
         @wraps(f)
         def within(*args: Any, **kwargs: Any) -> Any:
@@ -170,8 +173,27 @@ class _Setting:
         return within
 
 
-def no_grad() -> _Setting:
-    """Nothing within the block requires a gradient.
+def _stepped(steps: Generator[Any, Any, Any], field: str, value: Any) -> Generator[Any, Any, Any]:
+    """A generator whose steps run with a field of the state set, and what runs between them without."""
+    resume, given = steps.send, None
+    while True:
+        try:
+            with _Setting(field, value):
+                out = resume(given)
+        except StopIteration as end:
+            return end.value
+        try:
+            resume, given = steps.send, (yield out)
+        except GeneratorExit:
+            with _Setting(field, value):
+                steps.close()
+            raise
+        except BaseException as error:
+            resume, given = steps.throw, error
+
+
+def no_grad(f: Any = None) -> Any:
+    """Nothing within the block requires a gradient; as a decorator, nothing within the function.
 
     >>> import autograd as ag
     >>> x = ag.tensor(2.0, requires_grad=True)
@@ -180,12 +202,23 @@ def no_grad() -> _Setting:
     >>> y.requires_grad
     False
     """
-    return _Setting("grad_enabled", False)
+    setting = _Setting("grad_enabled", False)
+    return setting if f is None else setting(f)
 
 
-def enable_grad() -> _Setting:
-    """Gradients are recorded within the block, also inside `no_grad`."""
-    return _Setting("grad_enabled", True)
+def enable_grad(f: Any = None) -> Any:
+    """Gradients are recorded within the block or the decorated function, also inside `no_grad`."""
+    setting = _Setting("grad_enabled", True)
+    return setting if f is None else setting(f)
+
+
+def inference_mode(mode: Any = True) -> Any:
+    """As `no_grad`, and as `enable_grad` with `mode=False`.
+
+    Unlike PyTorch's, the tensors made in it are like any other: they may be used where gradients are recorded.
+    """
+    setting = _Setting("grad_enabled", not mode if isinstance(mode, bool) else False)
+    return setting if isinstance(mode, bool) else setting(mode)
 
 
 def is_grad_enabled() -> bool:

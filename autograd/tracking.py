@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
+
+import numpy as np
 
 from . import ops
 from .hooks import Handle, Hookable
@@ -59,6 +62,45 @@ class Tracking(Traced, Hookable):
                 self.node.requires_grad = requires_grad
             tape.leaves[self.node or self] = self
         return self
+
+    def detach_(self) -> Any:
+        """Takes this very tensor out of the graph: it is a leaf from now on, without a gradient.
+
+        >>> import autograd as ag
+        >>> y = ag.tensor(3.0, requires_grad=True) * 2
+        >>> y.detach_()
+        tensor(6.)
+        """
+        self.node = self.detach().node  # type: ignore[attr-defined, misc]
+        self.requires_grad = False  # type: ignore[misc]
+        return self
+
+    # ---- copies ----
+
+    def __reduce__(self) -> Any:
+        """A copy, or what comes from a pickle, is a leaf: the graph does not go with it."""
+        self._check_copied()
+        return type(self), (np.asarray(self.data), self.requires_grad)
+
+    def __deepcopy__(self, known: dict[int, Any]) -> Any:
+        self._check_copied()
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                f"moment, got the result of `{self.node}`; copy `x.detach()`, or use `x.clone()`, which keeps the graph"
+            )
+        made: Any = known.get(id(self))
+        if made is None:
+            made = known[id(self)] = type(self)(np.array(self.data), self.requires_grad)  # type: ignore[call-arg]
+            made.grad = deepcopy(self.grad, known)
+        return made
+
+    def _check_copied(self) -> None:
+        if current_tape() is not None:
+            raise RuntimeError(
+                "a copy of a tensor while a tape records would freeze the values of this call into the recording; use "
+                "`x.clone()`, which is recorded"
+            )
 
     # ---- hooks ----
 

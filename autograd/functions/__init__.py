@@ -68,6 +68,7 @@ from .elementwise import (
     around,
     astype,
     clip,
+    clone,
     divide,
     multiply,
     negative,
@@ -139,7 +140,7 @@ from .selecting import compress, diag, diagflat, diagonal, take, take_along_axis
 __all__ = [
     "abs", "absolute", "add", "all", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
     "arctanh", "argmax", "argmin", "around", "array_split", "astype", "atleast_1d", "atleast_2d",
-    "atleast_3d", "average", "broadcast_arrays", "broadcast_to", "ceil", "clip", "column_stack", "compress",
+    "atleast_3d", "average", "broadcast_arrays", "broadcast_to", "ceil", "clip", "clone", "column_stack", "compress",
     "concat", "concatenate", "cos", "cosh", "cumsum", "diag", "diagflat", "diagonal", "diff", "div", "divide",
     "dot", "dstack", "einsum", "equal", "erf", "erfc", "exp", "exp2", "expand", "expand_dims", "expm1",
     "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide", "greater", "greater_equal", "hsplit",
