@@ -177,6 +177,7 @@ from .picture import Picture, make_dot
 from .tape import Tape, enable_grad, inference_mode, is_grad_enabled, no_grad, record, set_grad_enabled
 from .tensor import Tensor
 from .transforms import grad, value_and_grad
+from .watching import checkpoint, detect_anomaly, saved_tensors_hooks
 
 __all__ = [
     "Function",
@@ -210,6 +211,7 @@ __all__ = [
     "broadcast_arrays",
     "broadcast_to",
     "ceil",
+    "checkpoint",
     "clip",
     "clone",
     "column_stack",
@@ -220,6 +222,7 @@ __all__ = [
     "cosh",
     "cumsum",
     "custom",
+    "detect_anomaly",
     "diag",
     "diagflat",
     "diagonal",
@@ -314,6 +317,7 @@ __all__ = [
     "roll",
     "rot90",
     "round",
+    "saved_tensors_hooks",
     "set_grad_enabled",
     "sigmoid",
     "sign",

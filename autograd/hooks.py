@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .primitive import Traced
 
 Hook = Callable[..., Any]
@@ -40,15 +42,18 @@ class HookList(dict[int, Hook]):
 class Hooks:
     """What hangs on a node, or on a leaf: hooks on its gradient, before and after a node's rules, after `.grad` is set.
 
-    `retained` takes the gradient of a tensor that is no leaf. `wrap` makes a tensor of what a sweep passes along, and
+    `retained` takes the gradient of a tensor that is no leaf; `unpack` gives the saved value for what was kept in its
+    place; `where` is the line that called the operation. `wrap` makes a tensor of what a sweep passes along, and
     `bare` says that the sweep itself wants arrays.
     """
 
-    __slots__ = ("accumulated", "after", "before", "gradient", "retained")
+    __slots__ = ("accumulated", "after", "before", "gradient", "retained", "unpack", "where")
 
     def __init__(self) -> None:
         self.gradient, self.before, self.after, self.accumulated = HookList(), HookList(), HookList(), HookList()
         self.retained: Hook | None = None
+        self.unpack: Hook | None = None
+        self.where: str | None = None
 
     def on_gradient(self, g: Any, wrap: Hook, bare: bool) -> Any:
         """The gradient as the hooks of the tensor leave it."""
@@ -98,6 +103,18 @@ class Hookable:
             found = self.hooks = Hooks()
             Hookable.hooked = True
         return found
+
+
+def check_numbers(name: str, found: Sequence[Any], where: str | None, wrap: Any) -> None:
+    """Refuses the cotangents that a node gives if they are not numbers; `where` is the line that called its operation.
+
+    **Errors:** `RuntimeError`, which says what gave them.
+    """
+    called = f"it was called at {where}" if where else "put its call into the block too, to see which line that is"
+    for i, g in enumerate(found):
+        parts = g if isinstance(g, tuple) else (g,)
+        if any(x is not None and np.isnan(wrap(x).data).any() for x in parts):
+            raise RuntimeError(f"Function '{name}' returned nan values in its {i}th output; {called}")
 
 
 def _wrapped(values: Sequence[Any], wrap: Hook) -> tuple[Any, ...]:

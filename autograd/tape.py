@@ -7,7 +7,7 @@ never the tensor that it made, so that a dropped result is freed by its referenc
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
 from inspect import isgeneratorfunction
@@ -17,8 +17,9 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any, NamedTuple
 
-from .hooks import Handle, Hookable
+from .hooks import Handle, Hookable, check_numbers
 from .primitive import Primitive
+from .stepping import stepped
 
 next_number = count().__next__
 _PACKAGE = str(Path(__file__).parent)
@@ -115,6 +116,8 @@ _FIELDS: dict[str, ContextVar[Any]] = {
     "grad_enabled": ContextVar("grad_enabled", default=True),
     "tape": ContextVar("tape", default=None),
     "nesting": ContextVar("nesting", default=0),
+    "anomaly": ContextVar("anomaly", default=False),
+    "watchers": ContextVar("watchers", default=()),
 }
 
 
@@ -123,7 +126,8 @@ def _field(variable: ContextVar[Any]) -> Any:
 
 
 class _State:
-    """Whether gradients are wanted, the tape that records, and the depth of nested gradients.
+    """Whether gradients are wanted, the tape that records, and the depth of nested gradients; and whether sweeps look
+    for what is not a number, and who is shown new nodes.
 
     Each thread and each asynchronous task has its own.
     """
@@ -133,6 +137,8 @@ class _State:
     grad_enabled = _field(_FIELDS["grad_enabled"])
     tape = _field(_FIELDS["tape"])
     nesting = _field(_FIELDS["nesting"])
+    anomaly = _field(_FIELDS["anomaly"])
+    watchers = _field(_FIELDS["watchers"])
 
     def __getattr__(self, field: str) -> Any:
         raise AttributeError(f"the state has the fields {', '.join(_FIELDS)}, got {field}")
@@ -163,7 +169,7 @@ class _Setting:
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
         name, value = self.field.name, self.value
         if isgeneratorfunction(f):
-            return wraps(f)(lambda *args, **kwargs: _stepped(f(*args, **kwargs), name, value))
+            return wraps(f)(lambda *args, **kwargs: stepped(f(*args, **kwargs), lambda: _Setting(name, value)))
 
         @wraps(f)
         def within(*args: Any, **kwargs: Any) -> Any:
@@ -173,23 +179,9 @@ class _Setting:
         return within
 
 
-def _stepped(steps: Generator[Any, Any, Any], field: str, value: Any) -> Generator[Any, Any, Any]:
-    """A generator whose steps run with a field of the state set, and what runs between them without."""
-    resume, given = steps.send, None
-    while True:
-        try:
-            with _Setting(field, value):
-                out = resume(given)
-        except StopIteration as end:
-            return end.value
-        try:
-            resume, given = steps.send, (yield out)
-        except GeneratorExit:
-            with _Setting(field, value):
-                steps.close()
-            raise
-        except BaseException as error:
-            resume, given = steps.throw, error
+def setting(field: str, value: Any) -> _Setting:
+    """Sets a field of the state within a block."""
+    return _Setting(field, value)
 
 
 def no_grad(f: Any = None) -> Any:
@@ -202,14 +194,14 @@ def no_grad(f: Any = None) -> Any:
     >>> y.requires_grad
     False
     """
-    setting = _Setting("grad_enabled", False)
-    return setting if f is None else setting(f)
+    off = _Setting("grad_enabled", False)
+    return off if f is None else off(f)
 
 
 def enable_grad(f: Any = None) -> Any:
     """Gradients are recorded within the block or the decorated function, also inside `no_grad`."""
-    setting = _Setting("grad_enabled", True)
-    return setting if f is None else setting(f)
+    on = _Setting("grad_enabled", True)
+    return on if f is None else on(f)
 
 
 def inference_mode(mode: Any = True) -> Any:
@@ -217,8 +209,8 @@ def inference_mode(mode: Any = True) -> Any:
 
     Unlike PyTorch's, the tensors made in it are like any other: they may be used where gradients are recorded.
     """
-    setting = _Setting("grad_enabled", not mode if isinstance(mode, bool) else False)
-    return setting if isinstance(mode, bool) else setting(mode)
+    switch = _Setting("grad_enabled", not mode if isinstance(mode, bool) else False)
+    return switch if isinstance(mode, bool) else switch(mode)
 
 
 def is_grad_enabled() -> bool:
@@ -311,6 +303,7 @@ def sweep(
     # Those whose cotangent is an array that nobody else has.
     own: set[Any] = set()
     hooked = Hookable.hooked
+    checked = hooked and tape is None and STATE.anomaly
     for node in nodes:
         g = cotangents.pop(node, None)
         if g is None:
@@ -325,6 +318,8 @@ def sweep(
         inputs, out, params = node.inputs, node.out, node.params
         if inputs is None:
             raise RuntimeError(f"`{node.name}`: {FREED}")
+        if hooks is not None and hooks.unpack is not None:
+            inputs, out = tuple([hooks.unpack(x) for x in inputs]), hooks.unpack(out)
         if lift is not None:
             out = lift(out, node)
             inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
@@ -333,9 +328,12 @@ def sweep(
             g = hooks.before_rules(g, wrap, lift is None)
         together = None if type(rules) is tuple else rules(g, out, *inputs, **params)
         add = node.primitive.add_vjp if lift is None else None
-        if hooks is not None and hooks.after:
-            together = _by_input(node, g, out, inputs) if together is None else together
-            together, add = hooks.after_rules(together, g, wrap, lift is None), None
+        if checked or (hooks is not None and hooks.after):
+            together, add = _by_input(node, g, out, inputs) if together is None else together, None
+            if checked:
+                check_numbers(node.name, together, None if hooks is None else hooks.where, wrap)
+            if hooks is not None:
+                together = hooks.after_rules(together, g, wrap, lift is None)
         for i, parent in enumerate(node.parents):
             if parent is None or not parent.requires_grad:
                 continue
