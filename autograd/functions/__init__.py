@@ -136,21 +136,22 @@ from .reduction import (
     var,
 )
 from .selecting import compress, diag, diagflat, diagonal, take, take_along_axis, trace, tril, triu
+from .writing import index_add, index_put, masked_fill, scatter_add
 
 __all__ = [
     "abs", "absolute", "add", "all", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-    "arctanh", "argmax", "argmin", "around", "array_split", "astype", "atleast_1d", "atleast_2d",
-    "atleast_3d", "average", "broadcast_arrays", "broadcast_to", "ceil", "clip", "clone", "column_stack", "compress",
-    "concat", "concatenate", "cos", "cosh", "cumsum", "diag", "diagflat", "diagonal", "diff", "div", "divide",
-    "dot", "dstack", "einsum", "equal", "erf", "erfc", "exp", "exp2", "expand", "expand_dims", "expm1",
-    "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide", "greater", "greater_equal", "hsplit",
-    "hstack", "hypot", "inner", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log1p", "log2",
-    "log10", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logsumexp", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mod",
+    "arctanh", "argmax", "argmin", "around", "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d",
+    "average", "broadcast_arrays", "broadcast_to", "ceil", "clip", "clone", "column_stack", "compress", "concat",
+    "concatenate", "cos", "cosh", "cumsum", "diag", "diagflat", "diagonal", "diff", "div", "divide", "dot",
+    "dstack", "einsum", "equal", "erf", "erfc", "exp", "exp2", "expand", "expand_dims", "expm1", "flatten", "flip",
+    "fliplr", "flipud", "floor", "floor_divide", "greater", "greater_equal", "hsplit", "hstack", "hypot",
+    "index_add", "index_put", "inner", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log1p", "log2",
+    "log10", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
+    "masked_fill", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mod",
     "moveaxis", "mul", "multiply", "neg", "negative", "not_equal", "outer", "pad", "permute", "pow", "power",
     "prod", "ravel", "reciprocal", "relu", "remainder", "repeat", "reshape", "rint", "roll", "rot90", "round",
-    "sigmoid", "sign", "sin", "sinh", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack",
-    "std", "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",
-    "tensordot", "tile", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "unsqueeze", "var",
-    "vdot", "vsplit", "vstack", "where",
+    "scatter_add", "sigmoid", "sign", "sin", "sinh", "softmax", "softplus", "split", "sqrt", "square", "squeeze",
+    "stack", "std", "stop_gradient", "sub", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",
+    "tensordot", "tile", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "unsqueeze", "var", "vdot",
+    "vsplit", "vstack", "where",
 ]  # fmt: skip
