@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .function import fitted
+from .context import fitted
 from .primitive import Aval, Primitive, Traced, aval_of
 from .tensor import Tensor
 

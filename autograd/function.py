@@ -15,78 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from .ops import mul
-from .ops.broadcasting import unbroadcast, zeros
-from .primitive import Aval, Primitive, Shape, aval_of
+from .context import Context, Cotangents, Kept, Output, fitted
+from .ops.broadcasting import zeros
+from .primitive import Aval, Primitive, aval_of
 from .tape import Node, current_tape, gradients_enabled, no_grad
 from .tensor import Tensor, constant
 from .tree import flatten
-
-
-class Cotangents(tuple[Any, ...]):
-    """The cotangents of several outputs, `None` for those that nothing depends on; they add element by element."""
-
-    __slots__ = ()
-
-    def __add__(self, other: Any) -> Cotangents:
-        pairs = zip(self, other, strict=True)
-        return Cotangents([y if x is None else x if y is None else x + y for x, y in pairs])
-
-    @staticmethod
-    def one(g: Any, i: int, count: int) -> Cotangents:
-        """Those of `count` outputs of which the `i`-th alone has one."""
-        return Cotangents([g if k == i else None for k in range(count)])
-
-
-class _Output:
-    """Stands for an output among the saved tensors: the output itself would keep its own node alive."""
-
-    def __init__(self, index: int, data: Any) -> None:
-        self.index, self.data = index, data
-
-
-class Context:
-    """What `forward` leaves for `backward`; attributes may be set on it, but tensors belong in `save_for_backward`."""
-
-    def __init__(self, function: type[Function], needs_input_grad: tuple[bool, ...]) -> None:
-        #: For each argument, whether its gradient is wanted.
-        self.needs_input_grad = needs_input_grad
-        self._function, self._materialize = function, True
-        self._saved: Sequence[Any] = ()
-        self._unmarked: tuple[Any, ...] = ()
-        # Shapes and dtypes of the arguments and the outputs that are tensors.
-        self._avals: tuple[Aval | None, ...] = ()
-        self._outputs: Sequence[Aval | None] = ()
-        # Of an eager call, the nodes of its outputs; of a recorded one, which saved tensors are outputs or `None`.
-        self._nodes: list[Any] = []
-        self._places: Sequence[int | None] = ()
-        self._absent: Sequence[bool] = ()
-
-    def __repr__(self) -> str:
-        return self._function.__name__
-
-    def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keeps inputs, outputs or tensors made in between for `backward`; the values are freed with the graph."""
-        for i, x in enumerate(tensors):
-            if x is not None and not isinstance(x, Tensor):
-                raise TypeError(
-                    f"save_for_backward can only save variables, but argument {i} is of type {type(x).__name__}; "
-                    "set it as an attribute of `ctx` instead"
-                )
-        self._saved = tensors
-
-    @property
-    def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """What `save_for_backward` was given, in `backward`."""
-        return tuple(self._saved)
-
-    def mark_non_differentiable(self, *outputs: Tensor) -> None:
-        """Says that these outputs have no gradient."""
-        self._unmarked = outputs
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """Whether `backward` gets zeros, and not `None`, for outputs that nothing depends on; it does unless said."""
-        self._materialize = value
 
 
 class Function:
@@ -201,7 +135,9 @@ def _eager(context: Context, args: Sequence[Any], raws: Sequence[Any]) -> list[A
     if not any(context.needs_input_grad) or not any(connected):
         return outputs
     places = [_index(raws, args, x) for x in saved]
-    kept = [x if i is None else _Output(i, x.data) for x, i in zip(saved, places, strict=True)]
+    kept = [
+        None if x is None else Kept(x) if i is None else Output(i, x.data) for x, i in zip(saved, places, strict=True)
+    ]
     parents = [(x.node or x) if need else None for x, need in zip(args, context.needs_input_grad, strict=True)]
     inputs = (*context._avals, *kept)
     call = Node(function_call, inputs, None, {"context": context}, (*parents, *[None] * len(kept)), True)
@@ -290,13 +226,15 @@ def _function_vjps(g: Any, out: Any, *inputs: Any, context: Context) -> list[Any
 
 def _restored(context: Context, out: Any, k: int, x: Any) -> Tensor | None:
     """A saved tensor as `backward` sees it: an output is connected with the call again."""
-    if isinstance(x, _Output):
+    if isinstance(x, Output):
         y = constant(x.data)
         if isinstance(out, Tensor) and out.node is not None:
             y.requires_grad, y.node = True, _node_of_output(context, out.node, x.index)
         return y
+    if isinstance(x, Kept):
+        return x.restored()
     if not context._places:
-        return x
+        return None
     if context._absent[k]:
         return None
     place = context._places[k]
@@ -338,34 +276,6 @@ def _checked(context: Context, i: int, g: Any, bare: bool) -> Any:
         return fitted(f"Function {context}Backward", i, g, aval, not bare)
     except ValueError as error:
         raise RuntimeError(str(error)) from None
-
-
-def fitted(name: str, i: int, g: Any, aval: Aval, recorded: bool) -> Any:
-    """What a user's rule gives as the cotangent of input `i`, in the shape and dtype of that input.
-
-    It is an array, or where the sweep is `recorded` a tensor; its memory is somebody else's.
-
-    **Errors:** `ValueError` for a shape that broadcasting does not make of the input's.
-    """
-    x = g if isinstance(g, Tensor) else constant(np.asarray(g))
-    if x.dtype.kind not in "biufc" or not _reaches(aval.shape, x.shape):
-        raise ValueError(
-            f"{name} returned an invalid gradient at index {i} - got {x.dtype.name} of shape {x.shape} but expected "
-            f"shape compatible with {aval.shape}"
-        )
-    if recorded:
-        # A tensor of somebody else's must not become the `.grad` of a leaf.
-        return unbroadcast(mul(x, 1) if x.node is None else x, aval)
-    # As a view, which shows that the memory may be somebody else's.
-    return unbroadcast(np.asarray(x.data)[...], aval)
-
-
-def _reaches(shape: Shape, wider: Shape) -> bool:
-    """Whether broadcasting makes the one shape the other."""
-    try:
-        return np.broadcast_shapes(shape, wider) == wider
-    except ValueError:
-        return False
 
 
 def _output_vjp(g: Any, _: Any, raw: Any, call: Any, *, context: Context, index: int) -> Cotangents:

@@ -105,6 +105,21 @@ class Hookable:
         return found
 
 
+def after_accumulation(leaves: Sequence[Any], recorded: bool) -> None:
+    """Calls the hooks of leaves that have a new `.grad`.
+
+    **Errors:** `RuntimeError` where that was recorded.
+    """
+    found = [(x, x.hooks.accumulated.values()) for x in leaves if x.requires_grad and hasattr(x, "hooks")]
+    for leaf, hook in [(leaf, hook) for leaf, hooks in found for hook in hooks]:
+        if recorded:
+            raise RuntimeError(
+                "a post accumulate grad hook on a tensor whose `backward()` is recorded would run with the recording "
+                "alone; remove it, and do its work where the compiled function has returned"
+            )
+        hook(leaf)
+
+
 def check_numbers(name: str, found: Sequence[Any], where: str | None, wrap: Any) -> None:
     """Refuses the cotangents that a node gives if they are not numbers; `where` is the line that called its operation.
 

@@ -15,9 +15,10 @@ from .deferred import Deferred, is_deferred
 from .errors import explained
 from .formatting import text_of
 from .functions.arguments import as_array
+from .hooks import after_accumulation
 from .operators import Operators
 from .ops.broadcasting import repeated
-from .primitive import PLAIN, Aval, Primitive
+from .primitive import PLAIN, Aval, Primitive, aval_of
 from .protocols import Protocols
 from .tape import (
     Node,
@@ -233,7 +234,7 @@ class Tensor(Operators, Protocols, Conversions, Tracking):
                         tape.accumulated.append((leaf, leaf.grad))
                     _accumulate(leaf, g, taken)
         if Node.hooked:
-            _call_accumulated([x if isinstance(x, Tensor) else tensors[x] for x in cotangents], tape)
+            after_accumulation([x if isinstance(x, Tensor) else tensors[x] for x in cotangents], tape is not None)
 
     # `==` compares elements, so the identity has to be said again; as a slot in C it costs nothing.
     __hash__ = object.__hash__
@@ -329,10 +330,19 @@ def lift(value: Any, parent: Any) -> Any:
     if parent is None or type(value) is Aval:
         return value
     if isinstance(parent, Tensor):
-        return parent
+        if _is_of(value, parent):
+            return parent
+        # The leaf has other data by now: its gradient is that of what the operation read.
+        parent = Node(ops.astype, (aval_of(parent),), None, {"dtype": value.dtype}, (parent,), True)
     x = constant(value)
     x.node, x.requires_grad = parent, parent.requires_grad
     return x
+
+
+def _is_of(value: Any, leaf: Tensor) -> bool:
+    """Whether a saved value is that of the leaf; operations read numbers out of arrays without axes."""
+    data = leaf.data
+    return data is value or (data.ndim == 0 and np.array_equal(data, value, True))
 
 
 def cotangents_of(
@@ -398,20 +408,6 @@ def _light(values: tuple[Any, ...]) -> tuple[Any, ...]:
             if type(owner) is not _ndarray or owner.size > _KEPT:
                 return tuple([Aval(x.shape, x.dtype) if type(x) is _ndarray else x for x in values])
     return values
-
-
-def _call_accumulated(leaves: Sequence[Tensor], tape: Tape | None) -> None:
-    """Calls the hooks of leaves that have a new `.grad`."""
-    found = [
-        (leaf, leaf.hooks.accumulated.values()) for leaf in leaves if leaf.requires_grad and hasattr(leaf, "hooks")
-    ]
-    for leaf, hook in [(leaf, hook) for leaf, hooks in found for hook in hooks]:
-        if tape is not None:
-            raise RuntimeError(
-                "a post accumulate grad hook on a tensor whose `backward()` is recorded would run with the recording "
-                "alone; remove it, and do its work where the compiled function has returned"
-            )
-        hook(leaf)
 
 
 def _accumulate(leaf: Tensor, g: Any, taken: set[int]) -> None:

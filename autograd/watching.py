@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from .context import Kept
 from .hooks import Hookable
 from .primitive import Aval, aval_of
 from .tape import STATE, Node, current_tape, enable_grad, setting, user_line
 from .tensor import Tensor, constant
+from .tree import flatten, unflatten
 
 _bind = Tensor.bind
 
@@ -173,7 +175,9 @@ class _Again:
     """What a checkpointed call saved, by the order in which it did."""
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.function, self.args, self.kwargs = function, args, kwargs
+        self.function = function
+        leaves, self.structure = flatten((args, kwargs))
+        self.leaves = [Kept(x) if isinstance(x, Tensor) else x for x in leaves]
         self.avals: list[Aval] = []
         self.values: dict[int, Tensor] = {}
         self.lock = RLock()
@@ -194,7 +198,9 @@ class _Again:
         """All values, by another call."""
         found: list[Tensor] = []
         with setting("tape", None), enable_grad(), saved_tensors_hooks(found.append, _never):
-            self.function(*self.args, **self.kwargs)
+            leaves = [x.restored() if isinstance(x, Kept) else x for x in self.leaves]
+            args, kwargs = unflatten(self.structure, leaves)
+            self.function(*args, **kwargs)
         avals = [aval_of(x) for x in found]
         if avals != self.avals:
             i = next((i for i, (x, y) in enumerate(zip(avals, self.avals, strict=False)) if x != y), -1)

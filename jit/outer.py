@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import Tensor
-from autograd.function import Cotangents
+from autograd.context import Cotangents
 from autograd.primitive import Primitive
 from autograd.tape import Node
 

@@ -275,6 +275,20 @@ def test_once_differentiable_says_so_the_second_time():
         g.sum().backward()
 
 
+def test_what_was_saved_is_what_forward_saw():
+    for create_graph in (False, True):
+        x = leaf(1.0, 2.0)
+        y = Cube.apply(x)
+        x.data = np.array([10.0, 20.0])
+        assert ag.grad(y.sum(), x, create_graph=create_graph)[0].tolist() == [3.0, 12.0]
+    x = leaf(1.0, 2.0)
+    z = x * 1.0
+    y = Cube.apply(z)
+    z.detach_()
+    (g,) = ag.grad(y.sum(), x, create_graph=True)
+    assert ag.grad(g.sum(), x)[0].tolist() == [6.0, 12.0]
+
+
 # ---- errors ----
 
 ERRORS = [

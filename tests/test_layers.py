@@ -34,6 +34,7 @@ ORDER = (
     "autograd.conversions",
     "autograd.tracking",
     "autograd.tensor",
+    "autograd.context",
     "autograd.function",
     "autograd.custom",
     "autograd.watching",

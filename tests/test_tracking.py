@@ -70,6 +70,17 @@ def test_clone_has_its_own_memory_and_a_gradient():
     assert jit.grad(lambda x: x.clone() ** 2)(3.0) == 6.0
 
 
+@pytest.mark.parametrize("values", [2.0, [1.0, 2.0]])
+def test_a_leaf_that_has_other_data_by_the_time_of_the_sweep(values):
+    for create_graph in (False, True):
+        x = ag.tensor(values, requires_grad=True)
+        y = (x * x * x).sum()
+        before, x.data = x.data, 10 * x.data
+        (g,) = ag.grad(y, x, create_graph=create_graph)
+        np.testing.assert_array_equal(g.tolist(), 3 * before**2)
+    np.testing.assert_array_equal(ag.grad(g.sum(), x)[0].tolist(), 6 * before)
+
+
 # ---- copies ----
 
 

@@ -170,6 +170,13 @@ def test_a_checkpoint_calls_again_in_the_sweep():
     np.testing.assert_array_equal(ag.grad(g.sum(), x)[0].tolist(), ag.grad(e.sum(), x)[0].tolist())
 
 
+def test_arguments_that_have_other_data_by_the_time_of_the_sweep():
+    x = leaf(1.0, 2.0)
+    y = ag.checkpoint(lambda pair: ag.exp(pair[0]) * pair[1], (x, 2.0))
+    x.data = np.array([10.0, 20.0])
+    np.testing.assert_array_equal(ag.grad(y.sum(), x)[0].tolist(), 2 * np.exp([1.0, 2.0]))
+
+
 def test_nested_checkpoints_and_several_results():
     x = leaf(0.5, 1.0)
 
