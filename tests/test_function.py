@@ -378,6 +378,15 @@ def test_compiled_functions_use_the_rule_of_backward():
     assert not names & {"function_call", "function_output"}
 
 
+@pytest.mark.parametrize(
+    "function", [lambda x: Cube.apply(x), lambda x: Exp.apply(x), lambda x: SineCosine.apply(x)[1]]
+)
+def test_arrays_that_a_recording_does_not_compute(function):
+    x = np.linspace(-1, 1, 20_000)
+    loss = jit.grad(lambda x: (function(ag.tanh(x)) * x).sum())
+    np.testing.assert_allclose(loss(x), ag.grad(lambda x: (function(ag.tanh(x)) * x).sum())(x), rtol=1e-10, atol=1e-12)
+
+
 def test_other_values_and_other_branches_of_a_compiled_function():
     fast = jit.grad(lambda x: SineCosine.apply(x)[0] * Exp.apply(x) if x > 0 else Cube.apply(x))
     for value in (0.5, 1.5, -2.0, 0.25):
