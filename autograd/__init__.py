@@ -16,6 +16,7 @@ from .creation import (
     as_tensor,
     empty,
     eye,
+    from_dlpack,
     full,
     full_like,
     geomspace,
@@ -27,6 +28,8 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .custom import custom
+from .function import Function, once_differentiable
 from .functions import (
     abs,
     absolute,
@@ -56,6 +59,7 @@ from .functions import (
     broadcast_to,
     ceil,
     clip,
+    clone,
     column_stack,
     compress,
     concat,
@@ -105,6 +109,8 @@ from .functions import (
     hsplit,
     hstack,
     hypot,
+    index_add,
+    index_put,
     inner,
     interp,
     isfinite,
@@ -123,6 +129,7 @@ from .functions import (
     logical_or,
     logical_xor,
     logsumexp,
+    masked_fill,
     matmul,
     matrix_transpose,
     max,
@@ -170,6 +177,7 @@ from .functions import (
     roll,
     rot90,
     round,
+    scatter_add,
     searchsorted,
     sigmoid,
     sign,
@@ -212,11 +220,13 @@ from .functions import (
 )
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .picture import Picture, make_dot
-from .tape import Tape, enable_grad, is_grad_enabled, no_grad, record, set_grad_enabled
+from .tape import Tape, enable_grad, inference_mode, is_grad_enabled, no_grad, record, set_grad_enabled
 from .tensor import Tensor
 from .transforms import grad, value_and_grad
+from .watching import checkpoint, detect_anomaly, saved_tensors_hooks
 
 __all__ = [
+    "Function",
     "GradcheckError",
     "Picture",
     "Tape",
@@ -250,7 +260,9 @@ __all__ = [
     "broadcast_arrays",
     "broadcast_to",
     "ceil",
+    "checkpoint",
     "clip",
+    "clone",
     "column_stack",
     "compress",
     "concat",
@@ -266,6 +278,8 @@ __all__ = [
     "cross",
     "cumprod",
     "cumsum",
+    "custom",
+    "detect_anomaly",
     "diag",
     "diagflat",
     "diagonal",
@@ -297,6 +311,7 @@ __all__ = [
     "fmax",
     "fmin",
     "fori_loop",
+    "from_dlpack",
     "full",
     "full_like",
     "geomspace",
@@ -310,6 +325,9 @@ __all__ = [
     "hsplit",
     "hstack",
     "hypot",
+    "index_add",
+    "index_put",
+    "inference_mode",
     "inner",
     "interp",
     "is_grad_enabled",
@@ -333,6 +351,7 @@ __all__ = [
     "logsumexp",
     "make_dot",
     "map",
+    "masked_fill",
     "matmul",
     "matrix_transpose",
     "max",
@@ -360,6 +379,7 @@ __all__ = [
     "negative",
     "no_grad",
     "not_equal",
+    "once_differentiable",
     "ones",
     "ones_like",
     "outer",
@@ -384,7 +404,9 @@ __all__ = [
     "roll",
     "rot90",
     "round",
+    "saved_tensors_hooks",
     "scan",
+    "scatter_add",
     "searchsorted",
     "set_grad_enabled",
     "sigmoid",

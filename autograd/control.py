@@ -119,7 +119,7 @@ class _Loop:
         """The carry and the stacked results from their leaves."""
         assert self.results is not None
         stacked = unflatten(self.results, list(results))
-        return unflatten(self.carry, list(carried)), stacked if self.results.size else None
+        return unflatten(self.carry, list(carried)), stacked if results else None
 
 
 def _step_by_step(loop: _Loop, carried: list[Any], xs: list[Any], length: int, reverse: bool) -> tuple[Any, Any]:

@@ -35,6 +35,16 @@ class Conversions(Traced):
         self._check_array("the NumPy array")
         return np.array(self.data, dtype=dtype, copy=copy)
 
+    def __dlpack__(self, **options: Any) -> Any:
+        """The memory of the tensor for another library, by the DLPack protocol; nothing is copied unless asked."""
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        self._check_array("DLPack")
+        return np.asarray(self.data).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return np.asarray(self.data).__dlpack_device__()
+
     def item(self) -> Any:
         """The only element as a Python number."""
         if self.data.size != 1:

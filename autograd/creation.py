@@ -64,6 +64,20 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     return _stacked(data, dtype) if _holds_tensor(data) else constant(_numbers(data, dtype))
 
 
+def from_dlpack(x: Any) -> Tensor:
+    """A tensor which shares the memory of an array of another library, by the DLPack protocol.
+
+    >>> import numpy as np
+    >>> import autograd as ag
+    >>> a = np.zeros(2)
+    >>> x = ag.from_dlpack(a)
+    >>> a[0] = 5.0
+    >>> x
+    tensor([5., 0.])
+    """
+    return constant(np.from_dlpack(x))
+
+
 def _holds_tensor(data: Any) -> bool:
     return isinstance(data, list | tuple) and any(isinstance(x, Tensor) or _holds_tensor(x) for x in data)
 

@@ -92,7 +92,7 @@ class Operators(Traced):
     def __setitem__(self, key: Any, value: Any) -> None:
         raise TypeError(
             "a tensor cannot be written in place, for its gradient could not follow; make a new one, with "
-            "`where(mask, value, x)`, or with `concatenate` or `stack` of the parts"
+            "`where(mask, value, x)`, `index_put(x, key, value)`, or `concatenate` or `stack` of the parts"
         )
 
     def __len__(self) -> int:
@@ -154,8 +154,12 @@ class Operators(Traced):
     diagonal = functions.diagonal
     diff = functions.diff
     flip = functions.flip
+    index_add = functions.index_add
+    index_put = functions.index_put
+    masked_fill = functions.masked_fill
     repeat = functions.repeat
     roll = functions.roll
+    scatter_add = functions.scatter_add
     split = functions.split
     take = functions.take
     tile = functions.tile
@@ -249,6 +253,7 @@ class Operators(Traced):
     # ---- the dtype ----
 
     astype = functions.astype
+    clone = functions.clone
 
     def double(self) -> Any:
         """The elements in float64; see `autograd.astype`."""

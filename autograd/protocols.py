@@ -141,7 +141,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.shape: lambda x: as_array(x).shape,
     np.ndim: lambda x: as_array(x).ndim,
     np.size: lambda x, axis=None: as_array(x).size if axis is None else np.shape(x)[axis],
-    np.copy: lambda x: ops.mul(x, 1) if isinstance(x, Traced) else np.array(x),
+    np.copy: lambda x: functions.clone(x) if isinstance(x, Traced) else np.array(x),
     # Constants, and NumPy's own arrays, since the caller of these is often about to write into them.
     np.zeros_like: lambda x, dtype=None: np.zeros(x.shape, dtype or x.dtype),
     np.ones_like: lambda x, dtype=None: np.ones(x.shape, dtype or x.dtype),

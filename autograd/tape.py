@@ -10,20 +10,23 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
+from inspect import isgeneratorfunction
 from itertools import count
 from operator import attrgetter
 from pathlib import Path
 from threading import get_ident
 from typing import Any, NamedTuple
 
+from .hooks import Handle, Hookable, check_numbers
 from .primitive import Primitive
+from .stepping import stepped
 
 next_number = count().__next__
 _age = attrgetter("number")
 _PACKAGE = str(Path(__file__).parent)
 
 
-class Node:
+class Node(Hookable):
     """One recorded equation: `out = primitive(*inputs, **params)`.
 
     `parents` has an entry for each input: the node that made it, the leaf tensor that it is, or `None`
@@ -52,12 +55,30 @@ class Node:
     @property
     def name(self) -> str:
         """The name that PyTorch would print: `MulBackward0`."""
+        # A function of the user's own goes by its name.
+        context = self.params.get("context")
+        if context is not None:
+            return f"{context}Backward"
         return "".join(part.capitalize() for part in self.primitive.name.split("_")) + "Backward0"
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """The parents as PyTorch lists them."""
         return tuple((parent, 0) for parent in self.parents)
+
+    def register_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Calls `hook(grad_inputs, grad_outputs)`, two tuples, whenever a sweep has passed this node.
+
+        What it returns, if anything, takes the place of `grad_inputs`.
+        """
+        return Handle(self.own_hooks().after, hook)
+
+    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
+        """Calls `hook(grad_outputs)`, a tuple, whenever a sweep comes to this node.
+
+        What it returns, if anything, takes the place of `grad_outputs`.
+        """
+        return Handle(self.own_hooks().before, hook)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -102,6 +123,8 @@ _FIELDS: dict[str, ContextVar[Any]] = {
     "grad_enabled": ContextVar("grad_enabled", default=True),
     "tape": ContextVar("tape", default=None),
     "nesting": ContextVar("nesting", default=0),
+    "anomaly": ContextVar("anomaly", default=False),
+    "watchers": ContextVar("watchers", default=()),
 }
 
 
@@ -110,7 +133,8 @@ def _field(variable: ContextVar[Any]) -> Any:
 
 
 class _State:
-    """Whether gradients are wanted, the tape that records, and the depth of nested gradients.
+    """Whether gradients are wanted, the tape that records, and the depth of nested gradients; and whether sweeps look
+    for what is not a number, and who is shown new nodes.
 
     Each thread and each asynchronous task has its own.
     """
@@ -120,6 +144,8 @@ class _State:
     grad_enabled = _field(_FIELDS["grad_enabled"])
     tape = _field(_FIELDS["tape"])
     nesting = _field(_FIELDS["nesting"])
+    anomaly = _field(_FIELDS["anomaly"])
+    watchers = _field(_FIELDS["watchers"])
 
     def __getattr__(self, field: str) -> Any:
         raise AttributeError(f"the state has the fields {', '.join(_FIELDS)}, got {field}")
@@ -149,6 +175,8 @@ class _Setting:
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
         name, value = self.field.name, self.value
+        if isgeneratorfunction(f):
+            return wraps(f)(lambda *args, **kwargs: stepped(f(*args, **kwargs), lambda: _Setting(name, value)))
 
         @wraps(f)
         def within(*args: Any, **kwargs: Any) -> Any:
@@ -158,8 +186,13 @@ class _Setting:
         return within
 
 
-def no_grad() -> _Setting:
-    """Nothing within the block requires a gradient.
+def setting(field: str, value: Any) -> _Setting:
+    """Sets a field of the state within a block."""
+    return _Setting(field, value)
+
+
+def no_grad(f: Any = None) -> Any:
+    """Nothing within the block requires a gradient; as a decorator, nothing within the function.
 
     >>> import autograd as ag
     >>> x = ag.tensor(2.0, requires_grad=True)
@@ -168,12 +201,23 @@ def no_grad() -> _Setting:
     >>> y.requires_grad
     False
     """
-    return _Setting("grad_enabled", False)
+    off = _Setting("grad_enabled", False)
+    return off if f is None else off(f)
 
 
-def enable_grad() -> _Setting:
-    """Gradients are recorded within the block, also inside `no_grad`."""
-    return _Setting("grad_enabled", True)
+def enable_grad(f: Any = None) -> Any:
+    """Gradients are recorded within the block or the decorated function, also inside `no_grad`."""
+    on = _Setting("grad_enabled", True)
+    return on if f is None else on(f)
+
+
+def inference_mode(mode: Any = True) -> Any:
+    """As `no_grad`, and as `enable_grad` with `mode=False`.
+
+    Unlike PyTorch's, the tensors made in it are like any other: they may be used where gradients are recorded.
+    """
+    switch = _Setting("grad_enabled", not mode if isinstance(mode, bool) else False)
+    return switch if isinstance(mode, bool) else switch(mode)
 
 
 def is_grad_enabled() -> bool:
@@ -247,13 +291,14 @@ def sweep(
     targets: set[Any] | None,
     lift: Callable[[Any, Any], Any] | None,
     retain_graph: bool,
+    wrap: Callable[[Any], Any] | None = None,
 ) -> dict[Any, Any]:
     """The cotangents of the leaves, or of `targets`, by reverse accumulation.
 
     **Arguments:** `seeds`, pairs of a root (a node or a leaf tensor) and its cotangent; `targets`, the nodes
     and leaves that are wanted, `None` for all leaves; `lift(value, parent)`, which makes a tensor of a saved
     value where the sweep itself is to be recorded, `None` for a sweep on bare arrays; `retain_graph`, whether
-    the nodes keep their values for another sweep.
+    the nodes keep their values for another sweep; `wrap(value)`, the tensor of a cotangent, for hooks.
 
     **Returns:** the cotangents by node or leaf.
 
@@ -270,10 +315,15 @@ def sweep(
     found: dict[Any, Any] = {}
     # Those whose cotangent is an array that nobody else has.
     own: set[Any] = set()
+    hooked = Hookable.hooked
+    checked = hooked and tape is None and STATE.anomaly
     for node in nodes:
         g = cotangents.pop(node, None)
         if g is None:
             continue
+        hooks: Any = getattr(node, "hooks", None) if hooked else None
+        if hooks is not None:
+            g = hooks.on_gradient(g, wrap, lift is None)
         if node in ends:
             found[node] = g
         parents = node.parents
@@ -284,13 +334,24 @@ def sweep(
         inputs, out, params, primitive = node.inputs, node.out, node.params, node.primitive
         if inputs is None:
             raise RuntimeError(f"`{node.name}`: {FREED}")
+        if hooks is not None and hooks.unpack is not None:
+            inputs, out = tuple([hooks.unpack(x) for x in inputs]), hooks.unpack(out)
         add = primitive.add_vjp
         if lift is not None:
             out, add = lift(out, node), None
             inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
         rules: Any = primitive.rules
+        if hooks is not None:
+            g = hooks.before_rules(g, wrap, lift is None)
         if type(rules) is not tuple:
             rules = [_given(gx) for gx in rules(g, out, inputs, params)]
+        if checked or (hooks is not None and hooks.after):
+            together: Any = _by_input(node, rules, g, out, inputs)
+            if checked:
+                check_numbers(node.name, together, None if hooks is None else hooks.where, wrap)
+            if hooks is not None:
+                together = hooks.after_rules(together, g, wrap, lift is None)
+            rules, add = [_given(gx) for gx in together], None
         for i, parent in enumerate(parents):
             if parent is None or i >= len(rules):
                 continue
@@ -308,7 +369,17 @@ def sweep(
             node.inputs = node.out = None
     for leaf, g in cotangents.items():
         if targets is None or leaf in targets:
-            found[leaf] = g
+            hooks = getattr(leaf, "hooks", None) if hooked else None
+            found[leaf] = g if hooks is None else hooks.on_gradient(g, wrap, lift is None)
+    return found
+
+
+def _by_input(node: Node, rules: Any, g: Any, out: Any, inputs: tuple[Any, ...]) -> list[Any]:
+    """What each rule of a node gives, `None` for inputs that have no gradient."""
+    found = []
+    for i, parent in enumerate(node.parents):
+        rule = rules[i] if parent is not None and parent.requires_grad and i < len(rules) else None
+        found.append(None if rule is None else rule(g, out, inputs, node.params))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from .deferred import Deferred, is_deferred
 from .errors import explained
 from .formatting import text_of
 from .functions.arguments import as_array
+from .hooks import after_accumulation
 from .operators import Operators
 from .ops.broadcasting import repeated
-from .primitive import PLAIN, Aval, Primitive
+from .primitive import PLAIN, Aval, Primitive, aval_of
 from .protocols import Protocols
 from .tape import (
     Node,
@@ -24,19 +26,23 @@ from .tape import (
     current_tape,
     gradients_enabled,
     next_number,
+    no_grad,
     set_grad_enabled,
     sweep,
 )
+from .tracking import Tracking
 from .weak import Weak, evaluate
 
 # Values this small are cheaper to keep than to describe by their shape.
 _KEPT = 256
 _ERRORS = (ValueError, TypeError, IndexError, ZeroDivisionError)
+# Threads may add to the `.grad` of one leaf.
+_ACCUMULATING = RLock()
 _new = object.__new__
 _ndarray = np.ndarray
 
 
-class Tensor(Operators, Protocols, Conversions):
+class Tensor(Operators, Protocols, Conversions, Tracking):
     """An array with a gradient.
 
     **Arguments:** `data`, an array or what `np.asarray` takes; `requires_grad`, whether operations on it
@@ -81,20 +87,6 @@ class Tensor(Operators, Protocols, Conversions):
     def size(self) -> int:
         """The number of elements."""
         return int(self.data.size)
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether no recorded operation that leads to a gradient made it."""
-        node = self.node
-        if node is None or not node.requires_grad:
-            return True
-        tape = current_tape()
-        return tape is not None and node in tape.leaves
-
-    @property
-    def grad_fn(self) -> Node | None:
-        """The recorded operation that made it, `None` for a leaf."""
-        return None if self.is_leaf else self.node
 
     def __repr__(self) -> str:
         if not self.requires_grad:
@@ -199,27 +191,6 @@ class Tensor(Operators, Protocols, Conversions):
             return self.bind(ops.stop_gradient, (self,), {})
         return constant(self.data)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Switches the recording of operations on this leaf, in place."""
-        if not self.is_leaf:
-            raise RuntimeError(
-                "`requires_grad_` changes leaf tensors only, got the result of "
-                f"`{self.node}`; call `detach()` first for a new leaf"
-            )
-        if requires_grad and self.dtype.kind not in "fc":
-            raise TypeError(
-                f"`requires_grad` needs a floating-point tensor, got {self.dtype.name}; convert it first, "
-                "with `.astype(float)` or a decimal point: `tensor(2.0)`"
-            )
-        self.requires_grad = requires_grad
-        tape = current_tape()
-        if tape is not None:
-            # What the recorded program computed before is where the gradient ends, and yet a leaf.
-            if self.node is not None:
-                self.node.requires_grad = requires_grad
-            tape.leaves[self.node or self] = self
-        return self
-
     # ---- the sweep ----
 
     def backward(
@@ -257,12 +228,15 @@ class Tensor(Operators, Protocols, Conversions):
         if targets is None and tape is not None:
             tensors = tape.leaves
         taken = {id(gradient.data if isinstance(gradient, Tensor) else gradient)}
-        for source, g in cotangents.items():
-            leaf = source if isinstance(source, Tensor) else tensors[source]
-            if leaf.requires_grad:
-                if tape is not None:
-                    tape.accumulated.append((leaf, leaf.grad))
-                _accumulate(leaf, g, taken)
+        with _ACCUMULATING:
+            for source, g in cotangents.items():
+                leaf = source if isinstance(source, Tensor) else tensors[source]
+                if leaf.requires_grad:
+                    if tape is not None:
+                        tape.accumulated.append((leaf, leaf.grad))
+                    _accumulate(leaf, g, taken)
+        if Node.hooked:
+            after_accumulation([x if isinstance(x, Tensor) else tensors[x] for x in cotangents], tape is not None)
 
     # `==` compares elements, so the identity has to be said again; as a slot in C it costs nothing.
     __hash__ = object.__hash__
@@ -358,10 +332,19 @@ def lift(value: Any, parent: Any) -> Any:
     if parent is None or type(value) is Aval:
         return value
     if isinstance(parent, Tensor):
-        return parent
+        if _is_of(value, parent):
+            return parent
+        # The leaf has other data by now: its gradient is that of what the operation read.
+        parent = Node(ops.astype, (aval_of(parent),), None, {"dtype": value.dtype}, (parent,), True)
     x = constant(value)
     x.node, x.requires_grad = parent, parent.requires_grad
     return x
+
+
+def _is_of(value: Any, leaf: Tensor) -> bool:
+    """Whether a saved value is that of the leaf; operations read numbers out of arrays without axes."""
+    data = leaf.data
+    return data is value or (data.ndim == 0 and np.array_equal(data, value, True))
 
 
 def cotangents_of(
@@ -378,12 +361,19 @@ def cotangents_of(
     tape = current_tape()
     with np.errstate(all="ignore"):
         if not create_graph and tape is None:
-            return sweep(seeds, wanted, None, retain)
+            if not Node.hooked:
+                return sweep(seeds, wanted, None, retain, constant)
+            with no_grad():
+                return sweep(seeds, wanted, None, retain, constant)
         # A number stays one: on a tape it is part of the program.
         seeds = [(root, g if isinstance(g, Tensor | np.generic) else constant(g)) for root, g in seeds]
         with set_grad_enabled(create_graph):
             # A recording still needs the values that a sweep would free.
-            return sweep(seeds, wanted, lift, retain or tape is not None)
+            return sweep(seeds, wanted, lift, retain or tape is not None, _wrapped)
+
+
+def _wrapped(g: Any) -> Tensor:
+    return g if isinstance(g, Tensor) else constant(g)
 
 
 def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .functions import stack
 from .tape import STATE
 from .tensor import Tensor, constant, cotangents_of
 from .tree import Structure, flatten, leaves_of, unflatten
@@ -22,7 +23,9 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
 ) -> Any:
     """The gradient of a function, as a function; or of tensors with respect to tensors.
 
@@ -31,7 +34,9 @@ def grad(
     tensor, or nested tuples, lists and dicts of them. In the form of tensors `grad(y, inputs)`, one tensor
     or several of each; `grad_outputs`, the cotangents of `y`, which may be left out for single numbers;
     `retain_graph` and `create_graph` as for `Tensor.backward`; `allow_unused`, whether an input that `y` does
-    not depend on gets `None` instead of an error.
+    not depend on gets `None` instead of an error; `is_grads_batched`, whether each of `grad_outputs` is a stack of
+    cotangents, which gives stacks of gradients; `materialize_grads`, whether an input that `y` does not depend on gets
+    zeros.
 
     **Returns:** a function with the arguments of `f`: arrays in, arrays out; tensors in, tensors out. A
     tuple of gradients, one for each input, in the form of tensors.
@@ -55,11 +60,37 @@ def grad(
             return differentiated(*args, **kwargs)[1]
 
         return gradient
-    return _grad_of_tensors(y, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    unused = "zeros" if materialize_grads else "none" if allow_unused else "error"
+    if is_grads_batched:
+        return _grad_of_batch(y, inputs, grad_outputs, retain_graph, create_graph, unused)
+    return _grad_of_tensors(y, inputs, grad_outputs, retain_graph, create_graph, unused)
+
+
+def _grad_of_batch(
+    y: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, create_graph: bool, unused: str
+) -> tuple[Tensor | None, ...]:
+    """The gradients for stacks of cotangents, as stacks."""
+    stacks = [grad_outputs] if isinstance(grad_outputs, Tensor | np.ndarray) else list(grad_outputs or ())
+    lengths = {np.shape(x)[0] if np.ndim(x) else 0 for x in stacks}
+    if len(lengths) != 1 or lengths == {0}:
+        raise ValueError(
+            "`grad` with `is_grads_batched=True` needs `grad_outputs` with a first axis of one length, got "
+            f"{' and '.join([str(np.shape(x)) for x in stacks]) or grad_outputs}"
+        )
+    count = lengths.pop()
+    rows = []
+    for i in range(count):
+        retain = retain_graph if i == count - 1 else True
+        rows.append(_grad_of_tensors(y, inputs, [x[i] for x in stacks], retain, create_graph, unused))
+    return tuple([None if column[0] is None else stack(column) for column in zip(*rows, strict=True)])
 
 
 def _grad_of_tensors(
-    y: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, create_graph: bool, allow_unused: bool
+    y: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, create_graph: bool, unused: str
 ) -> tuple[Tensor | None, ...]:
     outputs = [y] if isinstance(y, Tensor) else list(y)
     xs = [inputs] if isinstance(inputs, Tensor) else inputs
@@ -84,10 +115,12 @@ def _grad_of_tensors(
     gradients: list[Tensor | None] = []
     for i, x in enumerate(xs):
         g = found.get(x.node or x)
-        if g is None and not allow_unused:
+        if g is None and unused == "error":
             raise RuntimeError(
                 f"`grad`: the outputs do not depend on input {i}; pass `allow_unused=True` to get `None` for it"
             )
+        if g is None and unused == "zeros":
+            g = np.zeros(x.shape, x.dtype)
         gradients.append(g if g is None or isinstance(g, Tensor) else constant(np.asarray(g)))
     return tuple(gradients)
 

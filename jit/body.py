@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor, enable_grad, is_grad_enabled, ops
+from autograd.context import Cotangents
 from autograd.deferred import Deferred, is_deferred
 from autograd.primitive import aval_of
 from autograd.tape import Node, Tape, current_tape, onto
 from autograd.tensor import constant, lift
 
 from .graph import Atom, Graph, Loop, Var
-from .loop import Cotangents, loop_call, loop_output, scan
+from .loop import loop_call, loop_output, scan
 from .record import GraphBuilder, live, source_of
 
 

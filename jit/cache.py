@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from .disk import Store, folder
+from .foreign import is_foreign
 from .graph import Graph
 from .kernel import Kernel, build, name_of, restored, saved
 
@@ -69,7 +70,7 @@ class _Cache:
 
     def read(self, graph: Graph, name: str) -> Kernel | None:
         """The kernel from the disk."""
-        store = self.store()
+        store = None if is_foreign(graph) else self.store()
         content = None if store is None else store.read(name)
         if store is None or content is None:
             return None
@@ -85,7 +86,7 @@ class _Cache:
         """The kernel, compiled now."""
         made = build(graph, name)
         self.misses += 1
-        store = self.store()
+        store = None if is_foreign(graph) else self.store()
         if store is not None:
             store.write(name, saved(made))
         return made

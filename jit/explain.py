@@ -8,10 +8,12 @@ from math import prod
 from typing import NamedTuple
 
 from autograd import Tensor
+from autograd.custom import custom_call
 from autograd.primitive import Aval, aval_of, dtype_name
 from autograd.tree import Structure
 
 from .emit.nest import merged_axes
+from .foreign import place_of
 from .kernel import Kernel
 from .plan import plan
 from .program import (
@@ -151,6 +153,9 @@ def _step(step: Step, labels: _Labels) -> str:
         operands = [
             f"{labels.of([view])}{_layout(view, aval)}" for view, aval in zip(step.operands, avals, strict=True)
         ]
+        if step.equation.primitive is custom_call:
+            function = dict(step.equation.params)["function"]
+            return f"custom  {function.name}, {place_of(function)}: {' '.join(operands)} -> {labels.of([step.target])}"
         return f"{step.equation.primitive!r:7} {' '.join(operands)} -> {labels.of([step.target])}"
     if isinstance(step, Blocks):
         tasks = f"{-(-step.rows // step.task)} tasks over {step.rows} rows, {step.block} at a time"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograd import ops
+from autograd.custom import custom_call
 from autograd.primitive import Aval, Primitive, Shape
 
 from .blocks import blocked
@@ -33,7 +34,8 @@ def fuse(graph: Graph) -> Program:
     loops = uses_of(graph)
     for equation in graph.equations:
         out = equation.out
-        if out.aval.size == 0:
+        # A custom function is called also for a result without elements, which it may have at other values.
+        if out.aval.size == 0 and equation.primitive is not custom_call:
             low.places[out], low.ready[out] = low.new_buffer(out), 0
         elif equation.primitive is scan:
             if out not in low.places:
@@ -55,6 +57,8 @@ def _add(low: Lowering, equation: Equation) -> None:
         _reduce(low, equation, **dict(params))
     elif primitive in CALLS:
         _call(low, equation)
+    elif primitive is custom_call:
+        _call_custom(low, equation)
     elif primitive in MOVES:
         MOVES[primitive](low, equation, **dict(params))
     else:
@@ -133,6 +137,19 @@ def _call(low: Lowering, equation: Equation) -> None:
     target = low.new_buffer(out)
     low.groups.append(Group((), Call(equation, tuple(operands), target)))
     low.places[out], low.ready[out] = target, len(low.groups)
+
+
+def _call_custom(low: Lowering, equation: Equation) -> None:
+    """Calls a custom function on arrays that are contiguous."""
+    found = []
+    for x in equation.inputs:
+        view, _ = low.view(x)
+        if x.aval.size > 1 and view.strides != row_major(x.aval.shape):
+            view, _ = low.copy(x)  # type: ignore[arg-type]
+        found.append(view)
+    target = low.new_buffer(equation.out)
+    low.groups.append(Group((), Call(equation, tuple(found), target)))
+    low.places[equation.out], low.ready[equation.out] = target, len(low.groups)
 
 
 def _factors(low: Lowering, equation: Equation) -> list[tuple[View, int]]:

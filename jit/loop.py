@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.context import Cotangents
 from autograd.primitive import Aval, Primitive
 
 from .graph import Atom, Equation, Graph, Literal, Loop
@@ -69,18 +70,8 @@ def _no_eval(*inputs: Any, **params: Any) -> Any:
     raise NotImplementedError("a loop is evaluated by its results")
 
 
-class Cotangents(tuple[Any, ...]):
-    """The cotangents of several outputs, `None` for those that nothing depends on; they add element by element."""
-
-    __slots__ = ()
-
-    def __add__(self, other: Any) -> Cotangents:
-        pairs = zip(self, other, strict=True)
-        return Cotangents([y if x is None else x if y is None else x + y for x, y in pairs])
-
-
 def _pick_vjp(g: Any, _: Any, x: Any, *, pick: int, loop: Loop) -> Any:
-    return Cotangents([g if i == pick else None for i in range(len(loop.body.outputs))])
+    return Cotangents.one(g, pick, len(loop.body.outputs))
 
 
 # On a tape a loop is one node, whose results are nodes of their own.

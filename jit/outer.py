@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import Tensor
+from autograd.context import Cotangents
 from autograd.primitive import Primitive
 from autograd.tape import Node
-
-from .loop import Cotangents
 
 
 def _call_vjps(g: Any, _: Any, *inputs: Any, link: Link) -> list[Any]:
@@ -22,7 +21,7 @@ def _no_eval(*inputs: Any, **params: Any) -> Any:
 
 
 def _pick_vjp(g: Any, _: Any, x: Any, *, index: int, count: int) -> Any:
-    return Cotangents([g if i == index else None for i in range(count)])
+    return Cotangents.one(g, index, count)
 
 
 compiled_call = Primitive("compiled_call", eval=_no_eval, aval=_no_eval, vjps=_call_vjps, saves="inputs")

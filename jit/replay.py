@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor, enable_grad, grad, is_grad_enabled, ops
+from autograd.context import Cotangents
 from autograd.ops.broadcasting import repeated
 from autograd.primitive import aval_of
 from autograd.tape import current_tape
@@ -15,7 +16,7 @@ from autograd.transforms import fresh
 
 from .body import bind, element_of, placeholder, recorded_body
 from .graph import Atom, Graph, Literal, Loop
-from .loop import Cotangents, scan
+from .loop import scan
 from .residuals import with_residuals
 from .signature import Order
 

@@ -4,6 +4,8 @@ import pytest
 
 import jit
 from autograd import ops, stop_gradient
+from autograd.custom import custom_call
+from autograd.function import function_call, function_output
 from autograd.primitive import PRIMITIVES, Aval, Primitive
 from jit import fuse
 from jit.emit.calls import CALLS
@@ -13,9 +15,19 @@ from jit.outer import compiled_call, compiled_output
 from jit.parts import PARTS
 from jit.views import VIEWS
 
-#: Nodes of tapes: a compiled call, whose function is recorded instead, and a loop, whose results are equations.
-ON_TAPES = {compiled_call, compiled_output, loop_call, loop_output}
-WAYS = [set(SCALAR), set(VIEWS), set(fuse.REDUCTIONS), set(fuse.CALLS), set(fuse.MOVES), set(PARTS), {scan}]
+#: Nodes of tapes: a compiled call, whose function is recorded instead; a loop, whose results are equations; and what
+#: stands for a call of an `ag.Function`, which is gone once its gradient has been taken.
+ON_TAPES = {compiled_call, compiled_output, loop_call, loop_output, function_call, function_output}
+WAYS = [
+    set(SCALAR),
+    set(VIEWS),
+    set(fuse.REDUCTIONS),
+    set(fuse.CALLS),
+    set(fuse.MOVES),
+    set(PARTS),
+    {scan},
+    {custom_call},
+]
 
 
 def test_every_primitive_has_a_lowering():

@@ -96,6 +96,17 @@ def round(x: Any, decimals: int = 0) -> Any:
 around = round
 
 
+def clone(x: Any) -> Any:
+    """The same values in memory of their own, connected with the graph.
+
+    >>> import autograd as ag
+    >>> ag.clone(ag.tensor([1.0, 2.0], requires_grad=True))
+    tensor([1., 2.], grad_fn=<AstypeBackward0>)
+    """
+    x = as_array(x)
+    return ops.astype(x, dtype=x.dtype)
+
+
 def astype(x: Any, dtype: Any) -> Any:
     """The elements in another dtype.
 

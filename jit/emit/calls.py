@@ -11,14 +11,16 @@ from llvmlite import ir
 from autograd import ops
 from autograd.primitive import Primitive
 
+from ..foreign import entry_of
 from ..program import Call
 from . import scalar
 from .blas import Base, matmul
 from .convolution import convolve
 from .loops import loop
+from .nest import OUT_OF_RANGE
 from .ordering import argsort, searchsorted
 from .over import over, pointer
-from .types import cast, constant, index, load, store
+from .types import INDEX, cast, constant, element, index, load, store
 
 
 def cumsum(builder: ir.IRBuilder, call: Call, base: Base) -> None:
@@ -77,6 +79,20 @@ def _precedes(builder: ir.IRBuilder, sign: str, dtype: Any, y: ir.Value, best: i
         return signed(sign, y, best)
     known = builder.fcmp_ordered("ord", best, best)
     return builder.and_(known, builder.fcmp_unordered(sign, y, best))
+
+
+def foreign(builder: ir.IRBuilder, call: Call, base: Base, status: ir.Value) -> None:
+    """Emits the call of a custom function by its address, unless something has gone wrong before."""
+    given = []
+    for view, x in zip((*call.operands, call.target), (*call.equation.inputs, call.equation.out), strict=True):
+        given.append(element(builder, base(view.buffer), index(view.offset), view.buffer.dtype))
+        given += [index(n) for n in x.aval.shape]
+    kind = ir.FunctionType(INDEX, [x.type for x in given])
+    function = builder.inttoptr(index(entry_of(call.equation).address), kind.as_pointer())
+    fine = builder.icmp_unsigned("==", builder.load(status, typ=INDEX), index(0))
+    with builder.if_then(fine, likely=True):
+        failed = builder.icmp_unsigned("!=", builder.call(function, given), index(0))
+        builder.store(builder.select(failed, index(OUT_OF_RANGE), index(0)), status)
 
 
 CALLS: dict[Primitive, Callable[..., None]] = {

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 
+from autograd.custom import custom_call
+
 from ..graph import Atom, Literal
 from ..plan import Plan, plan
 from ..program import (
@@ -29,7 +31,7 @@ from ..program import (
 )
 from .blas import alloca
 from .blocks import add_up, share
-from .calls import CALLS
+from .calls import CALLS, foreign
 from .interface import interface, structure
 from .loops import loop
 from .nest import function, scalars
@@ -91,16 +93,6 @@ def _given(b: ir.IRBuilder, memories: ir.Value, table: ir.Value, entry: int) -> 
     place, offset = (b.load(moved(b, table, entry + i), typ=INDEX) for i in (0, 8))
     base = b.load(b.gep(memories, [place], inbounds=True, source_etype=ir.IntType(8)), typ=POINTER)
     return b.gep(base, [offset], inbounds=True, source_etype=ir.IntType(8))
-
-
-def _indexes(program: Program) -> bool:
-    """Whether a program indexes by values, so that one may be out of range."""
-    return any(
-        _indexes(step.program)
-        if isinstance(step, Repeat)
-        else any(isinstance(entry, Gather | Scatter) for nest in nests(step) for entry in nest.entries)
-        for step in program.steps
-    )
 
 
 class _Functions:
@@ -234,6 +226,8 @@ class _Body:
                 self.blocks(step)
             elif isinstance(step, Repeat):
                 self.repeat(step)
+            elif isinstance(step, Call) and step.equation.primitive is custom_call:
+                foreign(self.builder, step, self.base, self.noted())
             elif isinstance(step, Call):
                 CALLS[step.equation.primitive](self.builder, step, self.base)
             elif step.shape == ():
@@ -270,8 +264,7 @@ class _Body:
 
     def repeat(self, step: Repeat) -> None:
         """Emits a loop, with the program of a step in its body."""
-        program, layout = step.program, Layout(plan(step.program))
-        status = self.noted() if _indexes(program) else None
+        program, layout, status = step.program, Layout(plan(step.program)), self.noted()
 
         def run(memories: dict[tuple[str, int], ir.Value]) -> dict[int, ir.Value]:
             def address(location: Location) -> ir.Value:
@@ -335,7 +328,7 @@ class _Body:
         return self.noted()
 
     def noted(self) -> ir.Value:
-        """Where an index out of range is noted."""
+        """Where an index out of range, or a custom function that failed, is noted."""
         if self.status is None:
             self.status = alloca(self.builder, INDEX)
             with self.builder.goto_entry_block():

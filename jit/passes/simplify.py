@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd import ops
+from autograd.function import function_output
 from autograd.primitive import Aval, Primitive
 
 from ..graph import Atom, Equation, Graph, Literal, Params, Var
@@ -207,6 +208,11 @@ def _reduction(r: Rewriter, out: Var, x: Atom, *, axis: Any, keepdims: bool) -> 
     return x if not axis and x.aval == out.aval else None
 
 
+def _value_of_output(r: Rewriter, out: Var, raw: Atom, call: Atom, **_: Any) -> Atom:
+    # Its gradient has been taken by now.
+    return raw
+
+
 IDENTITIES: dict[Primitive, Callable[..., Atom | None]] = {
     ops.add: _add,
     ops.mul: _mul,
@@ -224,4 +230,5 @@ IDENTITIES: dict[Primitive, Callable[..., Atom | None]] = {
     ops.prod: _reduction,
     ops.max: _reduction,
     ops.min: _reduction,
+    function_output: _value_of_output,
 }
