@@ -105,10 +105,14 @@ def _field(variable: ContextVar[Any]) -> Any:
 class _State:
     """Whether gradients are wanted, the tape that records, and the depth of nested gradients.
 
-    Each thread and each asynchronous task has its own.
+    Each thread and each asynchronous task has its own. `hot_sweep`, for all of them, may do what `sweep` does on bare
+    arrays: it takes `seeds`, `targets` and `retain_graph`, and returns `None` where it does not.
     """
 
-    __slots__ = ()
+    __slots__ = ("hot_sweep",)
+
+    def __init__(self) -> None:
+        self.hot_sweep: Callable[..., dict[Any, Any] | None] | None = None
 
     grad_enabled = _field(_FIELDS["grad_enabled"])
     tape = _field(_FIELDS["tape"])

@@ -54,6 +54,7 @@ ORDER = (
     "jit.blocks",
     "jit.plan",
     "jit.boxing",
+    "jit.tuples",
     "jit.emit.pool",
     "jit.pool",
     "jit.emit.*",
@@ -70,6 +71,10 @@ ORDER = (
     "jit.bound",
     "jit.tracing",
     "jit.compiled",
+    "jit.fingerprint",
+    "jit.recorded_sweep",
+    "jit.sweeps",
+    "jit.hot",
     "jit.api",
     "jit",
 )
