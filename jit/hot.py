@@ -22,12 +22,14 @@ from .sweeps import OTHER_STRUCTURE, Sweep, compiled_sweep
 
 #: How many structures are remembered, and how many of them with a compiled sweep.
 BOUND, BOUND_COMPILED = 1024, 128
-# A compilation takes about as long as so many sweeps of a node: for each node of the tape, and for any tape.
-_SWEEPS_A_NODE, _NODES_AT_LEAST = 100, 12_000
-# At most so many sweeps of a site pass between two looks at a structure, where none comes again.
-_MOST_SKIPPED = 256
+# A compilation takes about as long as a kernel saves in so many sweeps of a node, for each node of the tape and for any
+# tape: `python -m benchmarks.hot_tapes` shows it.
+_SWEEPS_A_NODE, _NODES_AT_LEAST = 250, 30_000
+# A look at a structure takes as long as half a sweep. So many sweeps of a site pass before the first, and at most so
+# many between two, where no structure comes again.
+_FIRST_SKIPPED, _MOST_SKIPPED = 16, 256
 # Where one does, so many in turn: no loop has this rhythm.
-_SKIPPED = (6, 9, 7, 11, 5, 8)
+_SKIPPED = (17, 29, 23, 31, 19, 26)
 # A compiled sweep that so often does not fit the tapes with its own fingerprint is given up.
 _MOST_MISSES = 4
 
@@ -65,12 +67,12 @@ class _Site:
 
     __slots__ = ("expected", "last", "passed", "skip", "stride", "succeeded")
 
-    def __init__(self) -> None:
+    def __init__(self, skip: int) -> None:
         self.last: _Structure | None = None
         self.expected: _Structure | None = None
         # How many sweeps pass before the next look, how many have passed since the last one, and how many would pass
         # after one without hope; whether the last look found a compiled sweep.
-        self.skip = self.passed = self.stride = 0
+        self.skip, self.passed, self.stride = skip, 0, skip
         self.succeeded = False
 
 
@@ -95,7 +97,7 @@ class HotTapes:
         if not seeds or type(seeds[0][0]) is not Node:
             return None
         primitive = seeds[0][0].primitive
-        site = self.sites.get(primitive) or self.sites.setdefault(primitive, _Site())
+        site = self.sites.get(primitive) or self._new_site(primitive)
         structure = site.expected
         if structure is not None:
             try:
@@ -117,6 +119,9 @@ class HotTapes:
             self.others += 1
             return None
         return found
+
+    def _new_site(self, primitive: Primitive) -> _Site:
+        return self.sites.setdefault(primitive, _Site(_FIRST_SKIPPED if self.after is None else 0))
 
     def _look(self, site: _Site, seeds: Seeds, wanted: Collection[Any] | None, retain_graph: bool) -> Any:
         """Sweeps a tape by its structure, compiled now if it is time; `MISS` if it is not compiled."""

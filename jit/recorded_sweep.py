@@ -109,7 +109,7 @@ def recorded_sweep(seeds: Seeds, wanted: Collection[Any] | None, names: dict[Any
         copy.parents = tuple([copies.get(parent, parent) for parent in node.parents])
     roots = [(copies[root], lifted(f"__g{i}", array_of(g))) for i, (root, g) in enumerate(seeds)]
     ends = None if wanted is None else {copies.get(x, x) for x in wanted}
-    with record() as tape, set_grad_enabled(False), np.errstate(all="ignore"):
+    with record(defer=True) as tape, set_grad_enabled(False), np.errstate(all="ignore"):
         cotangents = sweep(roots, ends, lambda x, _: x, False)
     if wanted is not None and len(cotangents) != len(wanted):
         raise Unfit("not all that is wanted is on the tape")

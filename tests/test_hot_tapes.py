@@ -13,6 +13,7 @@ import jit
 from autograd import ops
 from autograd.primitive import PRIMITIVES, Primitive
 from autograd.tape import STATE
+from benchmarks import hot_tapes as benchmark
 from benchmarks import workloads
 from jit import hot
 from tests.cases import SMOOTH
@@ -494,12 +495,12 @@ def test_without_repetition_looks_become_rare(monkeypatch):
     with jit.disable_hot_tapes(), jit.enable_hot_tapes():
         for i in range(2000):
             (x * i).backward()
-        assert len(looks) < 20
+        assert 0 < len(looks) < 20
         # One structure from now on: it is found again.
-        for _ in range(30_000):
+        for _ in range(40_000):
             (x * 1.5).backward()
         assert jit.hot_tapes_info().compiled == 1
-    assert 0 < len(looks) < 32_000 / 5
+    assert 0 < len(looks) < 2000
 
 
 def test_a_structure_is_worth_its_compilation(rng):
@@ -653,3 +654,15 @@ def test_a_rule_that_asks_for_a_value_is_guarded(at_once):
         assert jit.hot_tapes_info()[1:4] == (0, 1, 3)
     finally:
         del PRIMITIVES["kink_of_test"]
+
+
+# ---- the benchmark ----
+
+
+def test_the_benchmark_compares_before_it_measures(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["hot_tapes", "polynomial", "--rounds", "1"])
+    monkeypatch.setattr(benchmark, "PATIENCE", 1e-4)
+    benchmark.main()
+    printed = capsys.readouterr().out
+    assert "Seed polynomial" in printed
+    assert "where no structure repeats" in printed
