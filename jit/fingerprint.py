@@ -40,7 +40,7 @@ def fingerprint(seeds: Seeds, wanted: Collection[Any] | None) -> tuple[int | Non
     places: dict[Any, int] = {}
     nodes = []
     found: list[Any] = [wanted is None]
-    add = found.append
+    add, place_of = found.append, places.get
     for root, g in seeds:
         if type(root) is not Node:
             return None, 0
@@ -50,22 +50,22 @@ def fingerprint(seeds: Seeds, wanted: Collection[Any] | None) -> tuple[int | Non
         add(_kind(g.data if isinstance(g, Tensor) else g))
     # The list grows while it is read.
     for node in nodes:
-        inputs, params = node.inputs, node.params
-        primitive = node.primitive
+        primitive, params, inputs = node.primitive, node.params, node.inputs
         add(primitive)
+        if params:
+            found += params.values()
         if inputs is None:
             # Off the way to what is wanted, nobody reads them.
             if wanted is None:
                 return None, 0
             inputs = (None,) * len(node.parents)
-        if params:
-            add(tuple(params.values()))
-        for x, parent in zip(inputs, node.parents, strict=True):
-            place = places.get(parent)
+        for i, parent in enumerate(node.parents):
+            place = place_of(parent)
             if place is not None:
                 add(place)
             elif parent is None or not parent.requires_grad:
-                # By its text: to `hash` 2 is 2.0, and -1 is -2.
+                x = inputs[i]
+                # A number by its text: to `hash` 2 is 2.0, and -1 is -2.
                 add(repr(x) if is_fixed(primitive, x) else _kind(x))
             else:
                 places[parent] = place = len(places)
@@ -73,7 +73,7 @@ def fingerprint(seeds: Seeds, wanted: Collection[Any] | None) -> tuple[int | Non
                     nodes.append(parent)
                     add(place)
                 else:
-                    add((place, _kind(x)))
+                    add((place, _kind(inputs[i])))
     if wanted is not None:
         found += sorted([places.get(x, -1) for x in wanted])
     try:

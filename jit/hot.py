@@ -21,7 +21,7 @@ from .recorded_sweep import Unfit
 from .sweeps import OTHER_STRUCTURE, Sweep, compiled_sweep
 
 #: How many structures are remembered, and how many of them with a compiled sweep.
-BOUND, BOUND_COMPILED = 1024, 128
+BOUND, BOUND_COMPILED = 1024, 256
 # A compilation takes about as long as a kernel saves in so many sweeps of a node, for each node of the tape and for any
 # tape: `python -m benchmarks.hot_tapes` shows it.
 _SWEEPS_A_NODE, _NODES_AT_LEAST = 250, 30_000
@@ -30,8 +30,9 @@ _SWEEPS_A_NODE, _NODES_AT_LEAST = 250, 30_000
 _FIRST_SKIPPED, _MOST_SKIPPED = 16, 256
 # Where one does, so many in turn: no loop has this rhythm.
 _SKIPPED = (17, 29, 23, 31, 19, 26)
-# A compiled sweep that so often does not fit the tapes with its own fingerprint is given up.
-_MOST_MISSES = 4
+# A compiled sweep that so often does not fit the tapes with its own fingerprint is given up; one that was so often in
+# turn not the one is not expected any more.
+_MOST_MISSES, _MOST_FAILED = 4, 32
 
 
 class HotTapesInfo(NamedTuple):
@@ -65,15 +66,16 @@ class _Structure:
 class _Site:
     """The sweeps from roots of one primitive: what was compiled and came last, what should come next, when to look."""
 
-    __slots__ = ("expected", "last", "passed", "skip", "stride", "succeeded")
+    __slots__ = ("expected", "failed", "last", "passed", "skip", "stride", "succeeded")
 
     def __init__(self, skip: int) -> None:
         self.last: _Structure | None = None
         self.expected: _Structure | None = None
-        # How many sweeps pass before the next look, how many have passed since the last one, and how many would pass
-        # after one without hope; whether the last look found a compiled sweep.
+        # How many sweeps pass before the next look, how many have passed since the last one, and how many have to after
+        # one without hope.
         self.skip, self.passed, self.stride = skip, 0, skip
-        self.succeeded = False
+        # Whether the last look found a compiled sweep, and how often in turn the expected one failed.
+        self.succeeded, self.failed = False, 0
 
 
 class HotTapes:
@@ -107,8 +109,11 @@ class HotTapes:
             if found is not MISS:
                 self.hits += 1
                 structure.used = self.hits
-                site.last, site.expected = structure, structure.following
+                site.last, site.expected, site.failed = structure, structure.following, 0
                 return found
+            site.failed += 1
+            if site.failed > _MOST_FAILED:
+                site.last = site.expected = None
         if site.skip > 0:
             site.skip -= 1
             site.passed += 1
@@ -139,7 +144,7 @@ class HotTapes:
             site.last.following = structure
         structure.following = structure.following or structure
         site.last, site.expected = structure, structure.following
-        site.skip, site.stride, site.succeeded = 0, 0, True
+        site.skip, site.stride, site.failed, site.succeeded = 0, 0, 0, True
         return found
 
     def _structure(self, number: int | None) -> tuple[_Structure, bool]:

@@ -83,7 +83,9 @@ class _Writer:
         # The names of objects that the conditions ask for, and the expressions of arrays that were looked at.
         self.known: dict[int, str] = {}
         self.seen: dict[int, str] = {}
-        self.taken = {names[root] for root, _ in seeds}
+        self.roots = {root for root, _ in seeds}
+        # The names of nodes and leaves that have been taken from a consumer.
+        self.taken = {names[root] for root in self.roots}
         # What the kernel itself looks at.
         self.read = {x.path for x in recorded.given}
 
@@ -134,13 +136,15 @@ class _Writer:
         saved, fits = inputs_name(name), self.unless
         fits.append(f"{name}.primitive is not {self.name('p', node.primitive)}")
         fits.append(f"{name}.params != {self.name('q', node.params)}" if node.params else f"{name}.params")
-        if node not in dict(self.seeds):
+        if node not in self.roots:
             fits.append(f"not {name}.requires_grad")
         parents = [self.parent(i, parent) for i, parent in enumerate(node.parents)]
         self.lines.append(f"{''.join([f'{parent}, ' for parent in parents])}= {name}.parents" if parents else "")
         if node in self.recorded.swept and node.inputs is not None:
             self.lines.append(f"{saved} = {name}.inputs")
-            fits.append(f"{saved} is None")
+            if not any(f"{saved}[{i}]" in self.read for i in range(len(node.inputs))):
+                # Of a node that was freed, no item can be read.
+                fits.append(f"{saved} is None")
             for i, (x, parent) in enumerate(zip(node.inputs, node.parents, strict=True)):
                 if parent not in self.recorded.swept:
                     self.value(f"{saved}[{i}]", node, x)

@@ -106,7 +106,11 @@ def total(x):
     return ops.sum(x, axis=tuple(range(x.ndim)), keepdims=False)
 
 
-@pytest.mark.parametrize("case", SMOOTH, ids=repr)
+#: All cases of ops that move, reduce or multiply, and one of each elementwise op and number of inputs.
+OF_EVERY_OP = {(c.op, len(c.wrt)) if c.op.elementwise else c.name: c for c in reversed(SMOOTH)}.values()
+
+
+@pytest.mark.parametrize("case", OF_EVERY_OP, ids=repr)
 def test_every_op(case, at_once, rng):
     arrays = case.arrays()
     for factor in (1.0, 1.0, 0.97):
@@ -501,6 +505,21 @@ def test_without_repetition_looks_become_rare(monkeypatch):
             (x * 1.5).backward()
         assert jit.hot_tapes_info().compiled == 1
     assert 0 < len(looks) < 2000
+
+
+def test_what_is_over_is_not_tried_for_ever(at_once):
+    x = leaf(2.0)
+    for _ in range(3):
+        (x * 0.5).backward()
+    (site,) = STATE.hot_sweep.sites.values()
+    assert site.expected is site.last is not None
+    for i in range(100):
+        (x * i).backward()
+    assert site.expected is None
+    for _ in range(3):
+        check(lambda: x * 0.5, [x])
+    assert hits() == 5
+    assert site.expected is not None
 
 
 def test_a_structure_is_worth_its_compilation(rng):
