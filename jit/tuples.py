@@ -66,52 +66,33 @@ def _unbox(kind: Items, given: Any, c: Any) -> Any:
 def _reader(context: Any, module: Any, kind: Items) -> Any:
     """The function `(tuple, table)` that fills the table, and says whether all items are what they should be."""
     name = f"jit_read_{kind.name[6:-1]}"
-    made = ir.Function(module, ir.FunctionType(ir.IntType(1), [ADDRESS, ADDRESS]), name)
+    made = ir.Function(module, ir.FunctionType(cgutils.bool_t, [ADDRESS, ADDRESS]), name)
     made.linkage = "internal"
-    kinds = {item: i for i, item in enumerate(dict.fromkeys(kind.items))}
-    numbers = cgutils.global_constant(module, f"{name}_kinds", _numbers([kinds[item] for item in kind.items]))
-    entry, head, body, after, end = (made.append_basic_block() for _ in range(5))
-    b = ir.IRBuilder(entry)
-    b.branch(head)
-    b.position_at_end(head)
-    i = b.phi(INDEX)
-    i.add_incoming(INDEX(0), entry)
-    b.cbranch(b.icmp_unsigned("<", i, INDEX(len(kind.items))), body, end)
-    b.position_at_end(body)
-    place = b.gep(made.args[0], [b.add(b.mul(i, INDEX(8)), INDEX(_ITEMS))], source_etype=_BYTE)
-    item = b.load(b.bitcast(place, ADDRESS.as_pointer()), typ=ADDRESS)
-    which = b.load(b.gep(b.bitcast(numbers, ADDRESS), [b.mul(i, INDEX(2))], source_etype=_BYTE), typ=_KIND)
-    unreachable = made.append_basic_block()
-    choice = b.switch(which, unreachable)
-    b.position_at_end(unreachable)
-    b.unreachable()
-    b.position_at_end(after)
-    address = b.phi(ADDRESS)
-    for (aval, written), number in kinds.items():
-        block = made.append_basic_block()
-        choice.add_case(_KIND(number), block)
-        b.position_at_end(block)
-        found = _address(context, b, item, aval, written)
-        address.add_incoming(found, b.block)
-        b.branch(after)
-    b.position_at_end(after)
-    slot = b.gep(made.args[1], [b.mul(i, INDEX(8))], source_etype=_BYTE)
-    b.store(address, b.bitcast(slot, ADDRESS.as_pointer()))
-    following = b.add(i, INDEX(1))
-    i.add_incoming(following, b.block)
-    b.cbranch(b.icmp_unsigned("==", address, ADDRESS(None)), end, head)
-    b.position_at_end(end)
-    all_fit = b.phi(ir.IntType(1))
-    all_fit.add_incoming(cgutils.true_bit, head)
-    all_fit.add_incoming(cgutils.false_bit, after)
-    b.ret(all_fit)
+    items, table = made.args
+    numbers = {item: i for i, item in enumerate(dict.fromkeys(kind.items))}
+    column = ir.Constant(ir.ArrayType(_KIND, len(kind.items)), [numbers[item] for item in kind.items])
+    kinds = cgutils.global_constant(module, f"{name}_kinds", column)
+    b = ir.IRBuilder(made.append_basic_block())
+    with cgutils.for_range(b, INDEX(len(kind.items))) as loop:
+        item = _entry(b, items, b.add(b.mul(loop.index, INDEX(8)), INDEX(_ITEMS)), ADDRESS)
+        number = _entry(b, kinds, b.mul(loop.index, INDEX(2)), _KIND)
+        found = cgutils.alloca_once(b, ADDRESS)
+        b.store(ADDRESS(None), found)
+        for (aval, written), i in numbers.items():
+            with b.if_then(b.icmp_unsigned("==", number, _KIND(i))):
+                b.store(_address(context, b, item, aval, written), found)
+        address = b.load(found)
+        with b.if_then(b.icmp_unsigned("==", address, ADDRESS(None)), likely=False):
+            b.ret(cgutils.false_bit)
+        place = b.gep(table, [b.mul(loop.index, INDEX(8))], source_etype=_BYTE)
+        b.store(address, b.bitcast(place, ADDRESS.as_pointer()))
+    b.ret(cgutils.true_bit)
     return made
 
 
-def _numbers(numbers: Sequence[int]) -> ir.Constant:
-    if len(numbers) == 0:
-        numbers = [0]
-    return ir.Constant(ir.ArrayType(_KIND, len(numbers)), list(numbers))
+def _entry(b: Any, of: Any, offset: Any, kind: Any) -> Any:
+    place = b.gep(b.bitcast(of, ADDRESS), [offset], source_etype=_BYTE)
+    return b.load(b.bitcast(place, kind.as_pointer()), typ=kind)
 
 
 def _address(context: Any, b: Any, item: Any, aval: Aval, written: bool) -> Any:

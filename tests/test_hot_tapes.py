@@ -15,7 +15,7 @@ from autograd.primitive import PRIMITIVES, Primitive
 from autograd.tape import STATE
 from benchmarks import hot_tapes as benchmark
 from benchmarks import workloads
-from jit import hot
+from jit import hot, recorded_sweep
 from tests.cases import SMOOTH
 from tests.programs import programs
 
@@ -628,6 +628,16 @@ def test_complex_tapes_stay_interpreted(at_once):
         np.sum(x * x).backward(np.array(1.0 + 0.0j))
         np.testing.assert_allclose(x.grad.data, 2 * x.data)
     assert jit.hot_tapes_info()[1:4] == (0, 1, 0)
+
+
+def test_a_sweep_of_very_many_values_stays_interpreted(at_once, monkeypatch):
+    monkeypatch.setattr(recorded_sweep, "_MOST_VALUES", 2)
+    x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    for _ in range(3):
+        check(lambda: np.sum(x * x), [x])
+        check(lambda: np.sum(x * y), [x, y])
+    # The cotangent is one of the values.
+    assert jit.hot_tapes_info()[1:4] == (1, 1, 2)
 
 
 def test_compiled_calls_have_kernels_of_their_own(at_once):
