@@ -15,7 +15,7 @@ import numpy as np
 import autograd as ag
 import jit
 from benchmarks.report import seconds
-from benchmarks.workloads import Workload, select
+from benchmarks.workloads import Workload, select, square
 
 Make = Callable[[], Any]
 # So long one measurement of one side takes, forward pass included; few tapes stay in the processor's cache.
@@ -156,6 +156,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10, help="alternating measurements")
     parser.add_argument("--sizes", action="store_true", help="also the bootstrap, whose samples have many sizes")
     options = parser.parse_args()
+    # Numba's start-up is in nobody's compilation.
+    jit.compile(square)(2.0)
     print(f"{'':<28}{'interpreted':>12}{'hot':>10}{'ratio':>8}{'compilation':>13}{'worth after':>13}")
     for workload in select(options.names or None, quick=True):
         interpreted, hot, compilation = compare(workload, options.rounds)

@@ -25,6 +25,9 @@ BOUND, BOUND_COMPILED = 1024, 256
 # A compilation takes about as long as a kernel saves in so many sweeps of a node, for each node of the tape and for any
 # tape: `python -m benchmarks.hot_tapes` shows it.
 _SWEEPS_A_NODE, _NODES_AT_LEAST = 250, 30_000
+# Whether there is a kernel from before, in memory or on the disk, is asked once this much sooner: to find out, the
+# sweep is recorded, which takes a twentieth of a compilation.
+_SOONER = 5
 # A look at a structure takes as long as half a sweep. So many sweeps of a site pass before the first, and at most so
 # many between two, where no structure comes again.
 _FIRST_SKIPPED, _MOST_SKIPPED = 16, 256
@@ -54,12 +57,12 @@ class HotTapesInfo(NamedTuple):
 class _Structure:
     """A structure of tapes: how many there were, how its sweep is done, and which one followed it last."""
 
-    __slots__ = ("following", "misses", "seen", "shares", "sweep", "unfit", "used")
+    __slots__ = ("asked", "following", "misses", "seen", "shares", "sweep", "unfit", "used")
 
     def __init__(self) -> None:
         self.seen = self.misses = self.used = 0
         self.sweep: Sweep | None = None
-        self.shares = self.unfit = False
+        self.asked = self.shares = self.unfit = False
         self.following: _Structure | None = None
 
 
@@ -134,8 +137,8 @@ class HotTapes:
         structure, is_new = self._structure(number)
         structure.seen += 1 + site.passed
         site.passed = 0
-        if not is_new and structure.sweep is None and not structure.unfit and self._is_hot(structure, size):
-            self._compile(structure, seeds, wanted)
+        if not is_new and structure.sweep is None and not structure.unfit:
+            self._consider(structure, size, seeds, wanted)
         found = MISS if structure.sweep is None else self._swept(structure, seeds, wanted, retain_graph)
         if found is MISS:
             self._wait(site, is_new or structure.unfit)
@@ -186,18 +189,22 @@ class HotTapes:
             site.skip = 0
         site.succeeded = False
 
-    def _is_hot(self, structure: _Structure, size: int) -> bool:
-        if self.after is not None:
-            return structure.seen > self.after
-        return structure.seen * size >= _SWEEPS_A_NODE * size + _NODES_AT_LEAST
+    def _consider(self, structure: _Structure, size: int, seeds: Seeds, wanted: Collection[Any] | None) -> None:
+        """Has the sweep compiled if it is worth it, or found if it is there from before."""
+        worth = _SWEEPS_A_NODE + _NODES_AT_LEAST / size if self.after is None else self.after + 1
+        if structure.seen >= worth:
+            self._compile(structure, seeds, wanted, kept=False)
+        elif self.after is None and not structure.asked and structure.seen >= worth / _SOONER:
+            structure.asked = True
+            self._compile(structure, seeds, wanted, kept=True)
 
-    def _compile(self, structure: _Structure, seeds: Seeds, wanted: Collection[Any] | None) -> None:
+    def _compile(self, structure: _Structure, seeds: Seeds, wanted: Collection[Any] | None, kept: bool) -> None:
         if not self.compiling.acquire(blocking=False):
             return
         try:
             # What turned out not to be shared the first time is not taken for shared again.
             share = structure.misses == 0
-            structure.sweep, structure.shares = compiled_sweep(seeds, wanted, share)
+            structure.sweep, structure.shares = compiled_sweep(seeds, wanted, share, kept)
             with self.lock:
                 compiled = [(x.used, number) for number, x in self.structures.items() if x.sweep and x is not structure]
                 for _, number in sorted(compiled)[: 1 - BOUND_COMPILED]:

@@ -32,7 +32,7 @@ from autograd import Tensor
 from autograd.primitive import Aval
 from autograd.tape import Node
 
-from .cache import kernel_of, uncollected
+from .cache import kept_kernel_of, kernel_of, uncollected
 from .caller import MISS
 from .fingerprint import Seeds, is_fixed
 from .kernel import Kernel
@@ -46,21 +46,27 @@ Sweep = Callable[[Seeds, Collection[Any] | None, bool], Any]
 OTHER_STRUCTURE = (AttributeError, TypeError, ValueError, IndexError)
 
 
-def compiled_sweep(seeds: Seeds, wanted: Collection[Any] | None, share: bool) -> tuple[Sweep, bool]:
+def compiled_sweep(
+    seeds: Seeds, wanted: Collection[Any] | None, share: bool, kept: bool = False
+) -> tuple[Sweep | None, bool]:
     """The function that sweeps tapes of the structure of this one, and whether it takes arrays for shared.
 
     **Arguments:** `seeds`, pairs of a root and its cotangent; `wanted`, the nodes and leaves that are asked for, `None`
-    for all leaves; `share`, whether an array that two nodes have saved is taken to be one for both in every tape.
+    for all leaves; `share`, whether an array that two nodes have saved is taken to be one for both in every tape;
+    `kept`, whether nothing is to be compiled: the function is `None` where no such kernel is kept.
 
     **Errors:** `Unfit` for a tape that cannot be compiled.
     """
     with uncollected():
         names = names_of(seeds)
         recorded = recorded_sweep(seeds, wanted, names, share)
+        graph = recorded.graph._replace(together=True)
         try:
-            kernel = kernel_of(recorded.graph._replace(together=True))
+            kernel = kept_kernel_of(graph) if kept else kernel_of(graph)
         except NotImplementedError as error:
             raise Unfit(str(error)) from None
+        if kernel is None:
+            return None, False
         return _Writer(seeds, wanted, names, recorded, kernel).function(), bool(recorded.shared)
 
 

@@ -541,6 +541,30 @@ def test_a_structure_is_worth_its_compilation(rng):
     assert 150 < few < many
 
 
+def test_a_kernel_from_before_is_used_sooner(tmp_path, monkeypatch):
+    monkeypatch.setenv("JIT_CACHE_DIR", str(tmp_path))
+    x = leaf(2.0)
+
+    def compiled_after():
+        with jit.disable_hot_tapes(), jit.enable_hot_tapes():
+            for i in range(10_000):
+                x.grad = None
+                y = x
+                for _ in range(20):
+                    y = np.sin(y) * 1.25
+                y.backward()
+                if hits():
+                    return i
+        return None
+
+    jit.clear_cache()
+    first, second = compiled_after(), compiled_after()
+    jit.clear_cache()
+    third = compiled_after()
+    assert jit.cache_info()[:3] == (0, 0, 1)
+    assert 10 < second == third < first / 3
+
+
 def test_memory_of_structures_is_bounded(at_once, monkeypatch):
     monkeypatch.setattr(hot, "BOUND", 10)
     monkeypatch.setattr(hot, "BOUND_COMPILED", 3)
