@@ -136,10 +136,14 @@ class _State:
     """Whether gradients are wanted, the tape that records, and the depth of nested gradients; and whether sweeps look
     for what is not a number, and who is shown new nodes.
 
-    Each thread and each asynchronous task has its own.
+    Each thread and each asynchronous task has its own. `hot_sweep`, for all of them, may do what `sweep` does on bare
+    arrays: it takes `seeds`, `targets` and `retain_graph`, and returns `None` where it does not.
     """
 
-    __slots__ = ()
+    __slots__ = ("hot_sweep",)
+
+    def __init__(self) -> None:
+        self.hot_sweep: Callable[..., dict[Any, Any] | None] | None = None
 
     grad_enabled = _field(_FIELDS["grad_enabled"])
     tape = _field(_FIELDS["tape"])
@@ -356,7 +360,8 @@ def sweep(
             if parent is None or i >= len(rules):
                 continue
             if add is not None:
-                if parent in own:
+                # A sum of arrays without axes is one of NumPy's scalars, which cannot be written to.
+                if parent in own and cotangents[parent].shape:
                     add(cotangents[parent], g, *inputs, **params)
                     continue
                 own.add(parent)
@@ -372,6 +377,14 @@ def sweep(
             hooks = getattr(leaf, "hooks", None) if hooked else None
             found[leaf] = g if hooks is None else hooks.on_gradient(g, wrap, lift is None)
     return found
+
+
+def is_watched(seeds: list[tuple[Any, Any]]) -> bool:
+    """Whether a sweep from these roots has more to do than the rules say: it calls hooks, or looks for NaN."""
+    if not Hookable.hooked:
+        return False
+    nodes, _ = _paths([root for root, _ in seeds if type(root) is Node], None)
+    return STATE.anomaly or any(hasattr(x, "hooks") for node in nodes for x in (node, *node.parents) if x is not None)
 
 
 def _by_input(node: Node, rules: Any, g: Any, out: Any, inputs: tuple[Any, ...]) -> list[Any]:

@@ -21,10 +21,12 @@ from .ops.broadcasting import repeated
 from .primitive import PLAIN, Aval, Primitive, aval_of
 from .protocols import Protocols
 from .tape import (
+    STATE,
     Node,
     Tape,
     current_tape,
     gradients_enabled,
+    is_watched,
     next_number,
     no_grad,
     set_grad_enabled,
@@ -359,6 +361,10 @@ def cotangents_of(
     retain = create_graph if retain_graph is None else retain_graph
     wanted = None if targets is None else {x.node or x for x in targets}
     tape = current_tape()
+    if STATE.hot_sweep is not None and not create_graph and tape is None and not is_watched(seeds):
+        found = STATE.hot_sweep(seeds, wanted, retain)
+        if found is not None:
+            return found
     with np.errstate(all="ignore"):
         if not create_graph and tape is None:
             if not Node.hooked:

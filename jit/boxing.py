@@ -20,12 +20,12 @@ from numba.extending import NativeValue, lower_cast, register_model, unbox
 
 from autograd.primitive import Aval
 
-_BYTE, _INT, _INDEX = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_ADDRESS = _BYTE.as_pointer()
+_BYTE, _INT, INDEX = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+ADDRESS = _BYTE.as_pointer()
 # The head of every object ends with its type; then come, by NumPy's ABI, the fields of an array, and those of a dtype.
-_HEAD = object.__basicsize__
-_TYPE, _DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = (_HEAD + offset for offset in (-8, 0, 8, 16, 40, 48))
-_BYTE_ORDER, _NUMBER = _HEAD + 10, _HEAD + 12
+HEAD = object.__basicsize__
+_TYPE, _DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = (HEAD + offset for offset in (-8, 0, 8, 16, 40, 48))
+_BYTE_ORDER, _NUMBER = HEAD + 10, HEAD + 12
 _SWAPPED = ord(">" if sys.byteorder == "little" else "<")
 _CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
 # The symbol for the address of NumPy's array type.
@@ -66,31 +66,46 @@ def _unbox(kind: Dense, given: Any, c: Any) -> Any:
     b, aval, n = c.builder, kind.aval, kind.aval.ndim
     strides = [aval.dtype.itemsize * int(np.prod(aval.shape[i + 1 :])) for i in range(n)]
     array = c.context.make_array(kind)(c.context, b)
-    array.shape, array.strides = (ir.Constant(ir.ArrayType(_INDEX, n), list(x)) for x in (aval.shape, strides))
-    array.nitems, array.itemsize = (_INDEX(x) for x in (int(np.prod(aval.shape)), aval.dtype.itemsize))
+    array.shape, array.strides = (ir.Constant(ir.ArrayType(INDEX, n), list(x)) for x in (aval.shape, strides))
+    array.nitems, array.itemsize = (INDEX(x) for x in (int(np.prod(aval.shape)), aval.dtype.itemsize))
     fits = cgutils.alloca_once_value(b, cgutils.false_bit)
-    kind_of_array = c.context.get_c_value(b, _BYTE, _NDARRAY)
-    is_array = b.icmp_unsigned("==", _field(b, given, _TYPE, _ADDRESS), b.bitcast(kind_of_array, _ADDRESS))
-    with b.if_then(is_array, likely=True), b.if_then(_equal(b, _field(b, given, _NDIM, _INT), n), likely=True):
+    is_array = is_of_type(c.context, b, given, _NDARRAY)
+    with b.if_then(is_array, likely=True), b.if_then(equal(b, field(b, given, _NDIM, _INT), n), likely=True):
         b.store(_described(b, given, kind), fits)
-        array.data = b.bitcast(_field(b, given, _DATA, _ADDRESS), array.data.type)
+        array.data = b.bitcast(field(b, given, _DATA, ADDRESS), array.data.type)
     wrong = b.not_(b.load(fits))
     with b.if_then(wrong, likely=False):
         c.pyapi.err_set_string("PyExc_TypeError", f"this kernel takes a contiguous {aval} here")
     return NativeValue(array._getvalue(), is_error=wrong)
 
 
+def address_of_array(context: Any, b: Any, given: Any, kind: Dense) -> Any:
+    """The address of the elements of an array of that kind; null for any other object."""
+    found = cgutils.alloca_once_value(b, ADDRESS(None))
+    is_array = is_of_type(context, b, given, _NDARRAY)
+    with b.if_then(is_array, likely=True), b.if_then(equal(b, field(b, given, _NDIM, _INT), kind.aval.ndim)):
+        data = field(b, given, _DATA, ADDRESS)
+        b.store(b.select(_described(b, given, kind), data, ADDRESS(None)), found)
+    return b.load(found)
+
+
+def is_of_type(context: Any, b: Any, given: Any, symbol: str) -> Any:
+    """Whether an object is of the very type whose address has that symbol."""
+    kind = context.get_c_value(b, _BYTE, symbol)
+    return b.icmp_unsigned("==", field(b, given, _TYPE, ADDRESS), b.bitcast(kind, ADDRESS))
+
+
 def _described(b: Any, array: Any, kind: Dense) -> Any:
     """Whether an array of as many axes has the shape, the dtype and the flags."""
-    dtype, shape = (_field(b, array, offset, _ADDRESS) for offset in (_DTYPE, _SHAPE))
-    number = _field(b, dtype, _NUMBER, _INT)
+    dtype, shape = (field(b, array, offset, ADDRESS) for offset in (_DTYPE, _SHAPE))
+    number = field(b, dtype, _NUMBER, _INT)
     flags = _CONTIGUOUS | _ALIGNED | (_WRITEABLE if kind.written else 0)
-    numbers = [_equal(b, number, n) for n in numbers_of(kind.aval.dtype)]
+    numbers = [equal(b, number, n) for n in numbers_of(kind.aval.dtype)]
     fits = numbers[0] if len(numbers) == 1 else b.or_(*numbers)
-    fits = b.and_(fits, b.icmp_signed("!=", _field(b, dtype, _BYTE_ORDER, _BYTE), _BYTE(_SWAPPED)))
-    fits = b.and_(fits, _equal(b, b.and_(_field(b, array, _FLAGS, _INT), _INT(flags)), flags))
+    fits = b.and_(fits, b.icmp_signed("!=", field(b, dtype, _BYTE_ORDER, _BYTE), _BYTE(_SWAPPED)))
+    fits = b.and_(fits, equal(b, b.and_(field(b, array, _FLAGS, _INT), _INT(flags)), flags))
     for i, length in enumerate(kind.aval.shape):
-        fits = b.and_(fits, _equal(b, _field(b, shape, 8 * i, _INDEX), length))
+        fits = b.and_(fits, equal(b, field(b, shape, 8 * i, INDEX), length))
     return fits
 
 
@@ -101,10 +116,10 @@ def numbers_of(dtype: np.dtype[Any]) -> tuple[int, ...]:
     return tuple(sorted({np.dtype(code).num for code in codes if np.dtype(code) == dtype}))
 
 
-def _field(b: Any, of: Any, offset: int, kind: Any) -> Any:
-    place = b.gep(of, [_INDEX(offset)], inbounds=True, source_etype=_BYTE)
+def field(b: Any, of: Any, offset: int, kind: Any) -> Any:
+    place = b.gep(of, [INDEX(offset)], inbounds=True, source_etype=_BYTE)
     return b.load(b.bitcast(place, kind.as_pointer()), typ=kind)
 
 
-def _equal(b: Any, x: Any, n: int) -> Any:
+def equal(b: Any, x: Any, n: int) -> Any:
     return b.icmp_signed("==", x, x.type(n))

@@ -58,15 +58,23 @@ class _Cache:
     def get(self, graph: Graph) -> Kernel:
         name = name_of(graph)
         with self.lock:
-            found = self.kernels.get(name)
-            if found is not None:
-                self.hits += 1
-                self.kernels.move_to_end(name)
-                return found
-            made = self.kernels[name] = self.read(graph, name) or self.compile(graph, name)
-            while len(self.kernels) > BOUND:
-                self.kernels.popitem(last=False)
-            return made
+            return self.find(graph, name) or self.keep(self.compile(graph, name))
+
+    def find(self, graph: Graph, name: str) -> Kernel | None:
+        """The kernel from memory or from the disk."""
+        found = self.kernels.get(name)
+        if found is not None:
+            self.hits += 1
+            self.kernels.move_to_end(name)
+            return found
+        read = self.read(graph, name)
+        return None if read is None else self.keep(read)
+
+    def keep(self, made: Kernel) -> Kernel:
+        self.kernels[made.name] = made
+        while len(self.kernels) > BOUND:
+            self.kernels.popitem(last=False)
+        return made
 
     def read(self, graph: Graph, name: str) -> Kernel | None:
         """The kernel from the disk."""
@@ -107,6 +115,12 @@ _CACHE = _Cache()
 def kernel_of(graph: Graph) -> Kernel:
     """The kernel of a graph, compiled if none of the same structure is kept."""
     return _CACHE.get(graph)
+
+
+def kept_kernel_of(graph: Graph) -> Kernel | None:
+    """The kernel of a graph, if one of the same structure is kept in memory or on the disk."""
+    with _CACHE.lock:
+        return _CACHE.find(graph, name_of(graph))
 
 
 def cache_info() -> CacheInfo:

@@ -69,7 +69,8 @@ class Graph(NamedTuple):
     """A program: `outputs` from `inputs`, the arguments of a call, and `captures`, the arrays that it holds on to.
 
     `guards` are boolean scalars which must be true for the outputs to be those of the recorded function. `threads` is
-    the most that may run it, 0 for the number that is set for all.
+    the most that may run it, 0 for the number that is set for all. The kernel takes its arguments one by one, or
+    `together` in one tuple.
     """
 
     inputs: tuple[Var, ...]
@@ -78,6 +79,7 @@ class Graph(NamedTuple):
     guards: tuple[Atom, ...]
     outputs: tuple[Atom, ...]
     threads: int = 0
+    together: bool = False
 
     def __str__(self) -> str:
         return "\n".join(self._lines(_Names()))
@@ -101,6 +103,8 @@ class Graph(NamedTuple):
             yield f"  guard {names[guard]}"
         if self.threads:
             yield f"  on {self.threads} thread{'s' * (self.threads > 1)}"
+        if self.together:
+            yield "  together"
         yield "  in " + ", ".join(names[x] for x in self.outputs) + " }"
 
     @property

@@ -19,7 +19,7 @@ from functools import cache, cached_property
 from importlib.machinery import EXTENSION_SUFFIXES
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -38,12 +38,13 @@ from .disjoint import disjoint
 from .emit import special
 from .emit.blas import link
 from .emit.program import Memory, emit
-from .emit.types import index, opaque, store
+from .emit.types import POINTER, index, opaque, store
 from .fuse import fuse
 from .graph import Graph
 from .loader import code_of, load, packed, unpacked
 from .plan import Plan, plan
 from .program import Nest, Program
+from .tuples import Items
 
 #: What the body of a kernel returns when an array has another shape than the graph says.
 WRONG_SHAPE = -1
@@ -77,9 +78,10 @@ class Kernel:
     """A compiled graph.
 
     `entry(*inputs, *captures, *outputs[, workspace])` takes inputs of shape () by value and everything else as
-    contiguous arrays; it returns the status and the outputs of shape (). It is the shortest way from Python, and raises
-    `TypeError` for an array that the kernel was not made for. `workspace` is the size of the one to be given, 0 for
-    none; `made` is what Numba has compiled, `None` if the kernel comes from the disk.
+    contiguous arrays, or all of this in one tuple if the graph takes it `together`; it returns the status and the
+    outputs of shape (). It is the shortest way from Python, and raises `TypeError` for an array that the kernel was not
+    made for. `workspace` is the size of the one to be given, 0 for none; `made` is what Numba has compiled, `None` if
+    the kernel comes from the disk.
     """
 
     name: str
@@ -179,11 +181,16 @@ def _result(dispatcher: Any) -> Any:
 
 
 def _signature(graph: Graph, workspace: int) -> Any:
-    arguments = [_argument(x.aval) for x in graph.inputs]
-    arguments += [Dense(x.aval) for x in graph.captures]
-    arguments += [Dense(x.aval, written=True) for x in graph.outputs if x.aval.shape != ()]
+    written = [x.aval for x in graph.outputs if x.aval.shape != ()]
     if workspace:
-        arguments.append(Dense(Aval((workspace,), np.dtype(np.uint8)), written=True))
+        written.append(Aval((workspace,), np.dtype(np.uint8)))
+    if graph.together:
+        read = [x.aval for x in (*graph.inputs, *graph.captures)]
+        arguments: list[Any] = [Items([*[(aval, False) for aval in read], *[(aval, True) for aval in written]])]
+    else:
+        arguments = [_argument(x.aval) for x in graph.inputs]
+        arguments += [Dense(x.aval) for x in graph.captures]
+        arguments += [Dense(aval, written=True) for aval in written]
     scalars = [numba.from_dtype(x.aval.dtype) for x in graph.outputs if x.aval.shape == ()]
     return types.Tuple([types.int64, *scalars])(*arguments)
 
@@ -197,7 +204,10 @@ def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Call
     graph = program.graph
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Sequence[Any]) -> Any:
-        found = [_Argument(context, builder, t, x) for t, x in zip(signature.args, arguments, strict=True)]
+        if graph.together:
+            found: Sequence[_Argument | _Item] = _items(builder, signature.args[0], arguments[0])
+        else:
+            found = [_Argument(context, builder, t, x) for t, x in zip(signature.args, arguments, strict=True)]
         pointers = [x.pointer for x in found]
         n, m = len(graph.inputs), len(graph.captures)
         arrays = [i for i, x in enumerate(graph.outputs) if x.aval.shape != ()]
@@ -209,7 +219,9 @@ def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Call
         reads = [(x.pointer, avals[i]) for i, x in enumerate(found[: n + m]) if i >= n or avals[i].shape != ()]
         written = list(zip(pointers[n + m :], avals[n + m :], strict=False))
         body, refused, end = (builder.append_basic_block(x) for x in ("body", "refused", "end"))
-        builder.cbranch(builder.and_(fits, disjoint(builder, f"{name}_disjoint", written, reads)), body, refused)
+        # Who hands over a tuple has made the arrays that are written.
+        apart = fits if graph.together else disjoint(builder, f"{name}_disjoint", written, reads)
+        builder.cbranch(builder.and_(fits, apart), body, refused)
         builder.position_at_end(refused)
         why = builder.select(fits, index(OVERLAP), index(WRONG_SHAPE))
         builder.store(builder.insert_value(ir.Constant(result, None), why, 0), slot)
@@ -242,7 +254,19 @@ class _Argument:
         store(builder, value, self.pointer, dtype)
 
 
-def _fits(builder: ir.IRBuilder, found: list[_Argument], avals: list[Aval]) -> ir.Value:
+class _Item(NamedTuple):
+    """An item of the tuple that a kernel takes, by its address; the wrapper has looked at the rest."""
+
+    pointer: ir.Value
+    shape: Sequence[ir.Value] = ()
+
+
+def _items(builder: ir.IRBuilder, kind: Items, table: ir.Value) -> list[_Item]:
+    addresses = [builder.gep(table, [index(8 * i)], source_etype=ir.IntType(8)) for i in range(len(kind.items))]
+    return [_Item(builder.load(opaque(builder, x), typ=POINTER)) for x in addresses]
+
+
+def _fits(builder: ir.IRBuilder, found: Sequence[_Argument | _Item], avals: list[Aval]) -> ir.Value:
     """Whether every array has the shape that the graph says."""
     fits: ir.Value = ir.Constant(ir.IntType(1), 1)
     for argument, aval in zip(found, avals, strict=False):

@@ -75,6 +75,7 @@ ORDER = (
     "jit.fuse",
     "jit.boxing",
     "jit.foreign",
+    "jit.tuples",
     "jit.emit.pool",
     "jit.pool",
     "jit.emit.*",
@@ -91,6 +92,10 @@ ORDER = (
     "jit.bound",
     "jit.tracing",
     "jit.compiled",
+    "jit.fingerprint",
+    "jit.recorded_sweep",
+    "jit.sweeps",
+    "jit.hot",
     "jit.api",
     "jit",
 )
