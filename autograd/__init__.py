@@ -9,6 +9,7 @@ x.grad                                  # tensor(12.)
 ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
+from . import linalg
 from .creation import (
     arange,
     as_tensor,
@@ -256,6 +257,7 @@ __all__ = [
     "isnan",
     "less",
     "less_equal",
+    "linalg",
     "linspace",
     "log",
     "log1p",

@@ -12,6 +12,7 @@ from autograd import ops
 from autograd.primitive import Primitive, Shape
 
 from .graph import Equation, Graph, Literal, Var
+from .lapack import LAPACK, factorise
 from .lowering import Group, Lowering
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
@@ -48,6 +49,8 @@ def _add(low: Lowering, equation: Equation) -> None:
         _reduce(low, equation, **dict(params))
     elif primitive in CALLS:
         _call(low, equation)
+    elif primitive in LAPACK:
+        factorise(low, equation)
     elif primitive in MOVES:
         MOVES[primitive](low, equation, **dict(params))
     else:

@@ -102,11 +102,12 @@ class Fill(NamedTuple):
 
 
 class Call(NamedTuple):
-    """An equation with an emitter of its own."""
+    """An equation with an emitter of its own, and the memory that it works in beside its operands and its target."""
 
     equation: Equation
     operands: tuple[View, ...]
     target: View
+    scratch: tuple[View, ...] = ()
 
 
 class Partial(NamedTuple):
@@ -192,7 +193,7 @@ def views(step: Step) -> Iterator[View]:
             yield from views(inner)
         yield from [View(x, 0, ()) for partial in step.partials for x in partial[:2] if x is not None]
     else:
-        yield from step.operands if isinstance(step, Call) else ()
+        yield from (*step.operands, *step.scratch) if isinstance(step, Call) else ()
         yield step.target
 
 

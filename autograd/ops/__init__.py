@@ -68,17 +68,19 @@ from .elementwise import (
     where,
 )
 from .indexing import gather, scatter_add
+from .linalg import cholesky, eigh, lu, lu_solve, pinv, qr, solve, solve_triangular, svd
 from .movement import Index, concatenate, slice_, transpose, unslice
 from .reduction import argmax, argmin, cumsum, max, min, prod
 
 __all__ = [
-    "UFUNCS", "Index", "abs", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
-    "argmax", "argmin", "astype", "ceil", "clip", "concatenate", "cos", "cosh", "cumsum", "div", "equal",
-    "erf", "erfc", "exp", "exp2", "expand", "expm1", "floor", "floor_divide", "gather", "greater",
-    "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log1p", "log2",
-    "log10", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul", "max",
-    "maximum", "min", "minimum", "mod", "mul", "neg", "not_equal", "pow", "prod", "reciprocal", "relu",
-    "reshape", "round", "scatter_add", "sigmoid", "sign", "sin", "sinh", "slice_", "softplus", "sqrt",
-    "square", "stop_gradient", "sub", "sum", "tan", "tanh", "transpose", "transposed", "trunc", "unslice",
+    "UFUNCS", "Index", "abs", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "argmax", "argmin", "astype", "ceil", "cholesky", "clip", "concatenate", "cos", "cosh",
+    "cumsum", "div", "eigh", "equal", "erf", "erfc", "exp", "exp2", "expand", "expm1", "floor",
+    "floor_divide", "gather", "greater", "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less",
+    "less_equal", "log", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "lu", "lu_solve", "matmul", "max", "maximum", "min", "minimum", "mod", "mul", "neg",
+    "not_equal", "pinv", "pow", "prod", "qr", "reciprocal", "relu", "reshape", "round", "scatter_add",
+    "sigmoid", "sign", "sin", "sinh", "slice_", "softplus", "solve", "solve_triangular", "sqrt", "square",
+    "stop_gradient", "sub", "sum", "svd", "tan", "tanh", "transpose", "transposed", "trunc", "unslice",
     "where",
 ]  # fmt: skip

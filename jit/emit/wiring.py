@@ -106,7 +106,7 @@ class Wiring:
         if isinstance(step, Blocks):
             return [self.blocks(step)]
         primitive, inputs, params, out = step.equation
-        places = tuple([self.placed(view) for view in (*step.operands, step.target)])
+        places = tuple([self.placed(view) for view in (*step.operands, *step.scratch, step.target)])
         return [(primitive, tuple([x.aval for x in inputs]), params, out.aval, places)]
 
     def entry(self, entry: Entry) -> Any:

@@ -3,11 +3,12 @@
 from ..graph import Graph
 from .cse import cse
 from .dce import dce
+from .factors import factors
 from .scalarise import scalarise
 from .simplify import simplify
 from .stencils import stencils
 
-PIPELINE = (simplify, stencils, cse, dce, scalarise)
+PIPELINE = (factors, simplify, stencils, cse, dce, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -17,4 +18,4 @@ def optimise(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "cse", "dce", "optimise", "scalarise", "simplify", "stencils"]
+__all__ = ["PIPELINE", "cse", "dce", "factors", "optimise", "scalarise", "simplify", "stencils"]
