@@ -42,8 +42,7 @@ def _equation(name: str, x: Any, y: Any, solve: Any) -> Any:
             f"`{name}` needs a right side of {n} rows for matrices of shape {x.shape}, got shape {y.shape}; a stack "
             "of vectors has to be one of columns, `y[..., None]`"
         )
-    dtype = np.result_type(x.dtype, y.dtype)
-    x, y = [a if a.dtype == dtype else ops.astype(a, dtype=dtype) for a in (x, y)]
+    x, y = _alike(x, y)
     if len(y.shape) == 1:
         out = _equation(name, x, reshaped(y, (n, 1)), solve)
         return reshaped(out, out.shape[:-1])
@@ -53,6 +52,12 @@ def _equation(name: str, x: Any, y: Any, solve: Any) -> Any:
         return moveaxis(reshaped(solve(x, reshaped(wide, (n, y.size // n if n else 0))), wide.shape), 0, -2)
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     return solve(expanded(x, (*batch, n, n)), expanded(y, (*batch, *y.shape[-2:])))
+
+
+def _alike(x: Any, y: Any) -> list[Any]:
+    """Both in the dtype that holds both."""
+    dtype = np.result_type(x.dtype, y.dtype)
+    return [a if a.dtype == dtype else ops.astype(a, dtype=dtype) for a in (x, y)]
 
 
 def solve(x: Any, y: Any) -> Any:
@@ -152,6 +157,7 @@ def lstsq(x: Any, y: Any, rcond: float | None = None) -> LstsqResult:
     m, n = x.shape[-2:]
     if not y.shape or y.shape[-1 if len(y.shape) == 1 else -2] != m:
         raise ValueError(f"`lstsq` needs a right side of {m} rows for matrices of shape {x.shape}, got shape {y.shape}")
+    x, y = _alike(x, y)
     solution = ops.matmul(pinv(x, rcond), y)
     residuals: Any = np.zeros(0, solution.dtype)
     if m > n:
