@@ -443,7 +443,7 @@ SIDES = (
     ((0, 0), (0, 2)),
     ((2, 2), (2, 0)),
 )
-MATRICES = (*SQUARES, (4, 3), (2, 3, 2), (3, 0), (3, 1))
+MATRICES = (*SQUARES, (4, 3), (2, 3, 2), (3, 0), (3, 1), (2, 3, 0))
 WITHIN: dict[str, Any] = {"domain": (-1.0, 1.0), "special": False}
 
 LINALG = [

@@ -1,6 +1,7 @@
 """Linear algebra: values, derivatives, stacks, layouts, errors and conventions, eager and compiled."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -356,6 +357,19 @@ def test_one_factorisation_serves_the_solution_its_gradient_and_the_determinant(
     g = ag.grad(log_density, (0, 1))(SQUARE, VECTOR)
     for actual, expected in zip(jit.grad(log_density, (0, 1))(SQUARE, VECTOR), g, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("n", [2, 16, 17])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_stacks_are_factorised_as_their_matrices_are(n, dtype):
+    x, y = drawn(3, n, n).astype(dtype), drawn(3, n, 2).astype(dtype)
+    x[1, :, 0] = 0  # a pivot of zero
+    close(ops.lu(x), np.stack([ops.lu(m) for m in x]), ulps=2**12)
+    close(ops.lu(x[:, :, : n - 1]), np.stack([ops.lu(m[:, : n - 1]) for m in x]), ulps=2**12)
+    for lower, transpose, unit in product(*[(False, True)] * 3):
+        given = x / 8 + 2 * np.eye(n, dtype=dtype)
+        f = lambda x, y, o=(transpose, lower, unit): L.solve_triangular(x, y, *o)
+        close(f(given, y), np.stack([f(*pair) for pair in zip(given, y, strict=True)]), ulps=2**10)
 
 
 def test_mixed_dtypes_and_integers():

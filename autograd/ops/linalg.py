@@ -32,6 +32,8 @@ from .movement import concatenate, slice_
 
 SINGULAR = "Singular matrix"
 NOT_CONVERGED = "the iteration did not converge"
+# In stacks of matrices up to this size what NumPy does for all of them at once is faster than a call for each.
+_SMALL = 16
 
 
 # ---- parts of matrices ----
@@ -139,9 +141,9 @@ def _packed(*parts: Any) -> Any:
     return np.concatenate(parts, axis=-1)
 
 
-def _routine(name: str, x: Any) -> Any:
+def _routine(name: str, x: Any, library: Any = None) -> Any:
     """SciPy's routine of LAPACK for the dtype of `x`, the one that kernels call: signs of vectors are then the same."""
-    return getattr(scipy.linalg.lapack, ("s" if x.dtype == np.float32 else "d") + name)
+    return getattr(library or scipy.linalg.lapack, ("s" if x.dtype == np.float32 else "d") + name)
 
 
 def _eigh_eval(x: Any) -> Any:
@@ -173,6 +175,8 @@ def _qr_eval(x: Any) -> Any:
 
 def _lu_eval(x: Any) -> Any:
     m, n = x.shape[-2:]
+    if x.ndim > 2 and n <= _SMALL:
+        return _lu_of_stack(_packed(x, np.broadcast_to(np.arange(m, dtype=x.dtype)[:, None], (*x.shape[:-1], 1))))
 
     def one(x: Any) -> Any:
         order = np.arange(m)
@@ -186,15 +190,34 @@ def _lu_eval(x: Any) -> Any:
     return _each(one, (*x.shape[:-1], n + 1), x)
 
 
+def _lu_of_stack(x: Any) -> Any:
+    """Gaussian elimination in all matrices at once; the last column has the numbers of the rows."""
+    m, n = x.shape[-2], x.shape[-1] - 1
+    for k in range(min(m, n)):
+        pivot = k + np.argmax(np.abs(x[..., k:, k]), -1)[..., None, None]
+        row = np.take_along_axis(x, pivot, -2)
+        np.put_along_axis(x, pivot, x[..., k : k + 1, :].copy(), -2)
+        x[..., k : k + 1, :] = row
+        # Below a pivot of zero all is zero already.
+        x[..., k + 1 :, k] /= np.where(row[..., k] == 0, 1, row[..., k])
+        x[..., k + 1 :, k + 1 : n] -= x[..., k + 1 :, k : k + 1] * row[..., k + 1 : n]
+    return x
+
+
 def _triangular_eval(x: Any, y: Any, *, lower: bool, transpose: bool, unit: bool) -> Any:
     dtype = np.result_type(x, y)
+    zero = np.diagonal(x, axis1=-2, axis2=-1) == 0
+    if not unit and zero.any():
+        raise LinAlgError(SINGULAR)
+    if x.ndim > 2 and x.shape[-1] <= _SMALL:
+        x = np.tril(x, -int(unit)) if lower else np.triu(x, int(unit))
+        x = x + np.eye(x.shape[-1], dtype=x.dtype) if unit else x
+        return np.linalg.solve(np.swapaxes(x, -1, -2) if transpose else x, y)
+    # BLAS reads columns: to it the rows of `x` are those of the transpose.
+    options = {"lower": not lower, "trans_a": not transpose, "diag": unit}
 
     def one(x: Any, y: Any) -> Any:
-        # LAPACK reads columns: to it the rows of `x` are those of the transpose.
-        out, info = _routine("trtrs", x)(x.T, y, lower=not lower, trans=not transpose, unitdiag=unit)
-        if info:
-            raise LinAlgError(SINGULAR)
-        return out
+        return _routine("trsm", x, scipy.linalg.blas)(1, x.T, y, **options)
 
     return _each(one, y.shape, x.astype(dtype, copy=False), y.astype(dtype, copy=False))
 
