@@ -1,7 +1,11 @@
 """Linear algebra: values, derivatives, stacks, layouts, errors and conventions, eager and compiled."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,7 @@ from autograd.protocols import FUNCTIONS
 from tests.checks import DIFFERENCES, close
 from tests.graphs import graph_after
 
+ROOT = Path(__file__).parents[1]
 L = ag.linalg
 FLOATS = [np.float64, np.float32]
 
@@ -271,7 +276,9 @@ def transposed(x: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "x", [SQUARE, MIXED, STACK, TALL, WIDE, TALLS, SQUARE[:1, :1], drawn(40, 30), drawn(30, 40)], ids=np.shape
+    "x",
+    [SQUARE, MIXED, STACK, TALL, WIDE, TALLS, SQUARE[:1, :1], drawn(40, 30), drawn(30, 40), drawn(60, 2), drawn(2, 60)],
+    ids=np.shape,
 )
 @pytest.mark.parametrize("run", [lambda f: f, jit.compile], ids=["eager", "compiled"])
 def test_factors(x, run):
@@ -399,6 +406,34 @@ def test_expm_is_recorded_again_where_it_squares_more_often():
     for scale in (0.1, 1.0, 2.0, 10.0, 0.2):
         close(f(-SQUARE * scale), scipy.linalg.expm(-SQUARE * scale), ulps=2**14)
     assert len(next(iter(f.variants.values()))) <= 5
+
+
+def test_a_compiled_call_is_part_of_an_outer_graph():
+    f = lambda x, y: L.slogdet(x).logabsdet + ag.sum(L.solve(x, y) ** 2) + ag.sum(L.svdvals(x) ** 3)
+    x, y = ag.tensor(SQUARE, requires_grad=True), ag.tensor(VECTOR, requires_grad=True)
+    (jit.compile(f)(x, y) ** 2).backward()
+    expected = ag.grad(lambda x, y: f(x, y) ** 2, (0, 1))(SQUARE, VECTOR)
+    for found, g in zip((x.grad, y.grad), expected, strict=True):
+        close(found.data, g, ulps=2**12)
+
+
+_PROGRAM = """
+import numpy as np, jit, autograd as ag
+f = jit.value_and_grad(lambda x: ag.linalg.slogdet(x)[1] + ag.sum(ag.linalg.inv(x)) + ag.sum(ag.linalg.svdvals(x)))
+print(float(f(np.eye(3) * 2 + 0.1)[0]), jit.cache_info().loaded)
+"""
+
+
+def test_kernels_that_call_lapack_are_found_on_the_disk(tmp_path):
+    environment = {**os.environ, "JIT_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", _PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        for _ in range(2)
+    ]
+    (value, loaded), (again, loaded_again) = [run.stdout.split() for run in runs]
+    assert (value, loaded, loaded_again) == (again, "0", "1")
 
 
 def test_rank():

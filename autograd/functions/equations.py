@@ -164,7 +164,7 @@ def lstsq(x: Any, y: Any, rcond: float | None = None) -> LstsqResult:
         error = ops.square(ops.sub(ops.matmul(x, solution), y))
         residuals = ops.sum(error, axis=(max(len(error.shape) - 2, 0),), keepdims=len(y.shape) == 1)
     values = svdvals(x)
-    return LstsqResult(solution, residuals, rank_of(values, rcond or cutoff(x)), values)
+    return LstsqResult(solution, residuals, rank_of(values, cutoff(x) if rcond is None else rcond), values)
 
 
 def cutoff(x: Any) -> float:
