@@ -22,6 +22,7 @@ ORDER = (
     "autograd.ops.indexing",
     "autograd.ops.reduction",
     "autograd.ops.contraction",
+    "autograd.ops.lapack",
     "autograd.ops.linalg",
     "autograd.ops",
     "autograd.functions.*",

@@ -28,7 +28,7 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     `None` for a vector or a matrix as a whole, or all elements where `ord` is `None`; `keepdims`.
 
     **Returns:** an array without these axes. Where all elements are zero, the gradient of `"fro"` and of the vector
-    norms of a positive order is zero.
+    norms of an order of 1 or more is zero; below that order it is NaN at zeros, where the slope is infinite.
 
     **Errors:** `ValueError` for an order that there is not.
 

@@ -15,40 +15,38 @@ together; its parts are views:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import scipy
-from numpy.linalg import LinAlgError
 
 from ..primitive import Aval, Primitive, Shape
+from . import lapack
 from .broadcasting import astype, reshape, unbroadcast
 from .contraction import transposed
 from .elementwise import equal, logical_and, where
 from .indexing import scatter_add
 from .movement import concatenate, slice_
 
-SINGULAR = "Singular matrix"
-NOT_CONVERGED = "the iteration did not converge"
-# In stacks of matrices up to this size what NumPy does for all of them at once is faster than a call for each.
-_SMALL = 16
-
-
 # ---- parts of matrices ----
 
 
-@lru_cache(maxsize=256)
+def _fixed(x: Any) -> Any:
+    """`x`, which nobody can write to from now on."""
+    x.flags.writeable = False
+    return x
+
+
+@lru_cache(maxsize=32)
 def triangle(rows: int, columns: int, k: int) -> Any:
     """Whether each element of a matrix stands on or below the `k`-th diagonal; one array for all calls."""
-    return np.tri(rows, columns, k, dtype=bool)
+    return _fixed(np.tri(rows, columns, k, dtype=bool))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def diagonal_mask(n: int) -> Any:
     """Whether each element of a square matrix stands on the diagonal."""
-    return np.eye(n, dtype=bool)
+    return _fixed(np.eye(n, dtype=bool))
 
 
 def lower(x: Any, k: int = 0) -> Any:
@@ -100,10 +98,10 @@ def _quotient(x: Any, y: Any) -> Any:
     return where(neither, 0, x / where(neither, 1, y))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def stack_positions(shape: Shape) -> tuple[Any, ...]:
     """For each element of an array of that shape its position on every axis but the last."""
-    return tuple(np.indices(shape)[:-1])
+    return tuple(_fixed(np.indices(shape))[:-1])
 
 
 def permutation(factors: Any) -> Any:
@@ -111,133 +109,7 @@ def permutation(factors: Any) -> Any:
     return astype(column(factors, factors.shape[-1] - 1), dtype=np.dtype(np.intp))
 
 
-# ---- values ----
-
-
-def _checked(name: str, need: str, remedy: str, evaluate: Callable[..., Any]) -> Callable[..., Any]:
-    """`evaluate` with the errors of LAPACK in words."""
-
-    def checked(*arrays: Any, **params: Any) -> Any:
-        try:
-            return evaluate(*arrays, **params)
-        except LinAlgError as error:
-            shapes = " and ".join(str(x.shape) for x in arrays)
-            raise LinAlgError(f"`{name}` needs {need}, got shapes {shapes}: {error}; {remedy}") from None
-
-    return checked
-
-
-def _each(f: Any, shape: Shape, *stacks: Any) -> Any:
-    """`f` of each matrix of stacks, as a stack of matrices of that shape; LAPACK is not asked for empty ones."""
-    out = np.empty(shape, stacks[0].dtype)
-    if not out.size:
-        return out
-    for at in np.ndindex(shape[:-2]):
-        out[at] = f(*[x[at] for x in stacks])
-    return out
-
-
-def _packed(*parts: Any) -> Any:
-    return np.concatenate(parts, axis=-1)
-
-
-def _routine(name: str, x: Any, library: Any = None) -> Any:
-    """SciPy's routine of LAPACK for the dtype of `x`, the one that kernels call: signs of vectors are then the same."""
-    return getattr(library or scipy.linalg.lapack, ("s" if x.dtype == np.float32 else "d") + name)
-
-
-def _eigh_eval(x: Any) -> Any:
-    def one(x: Any) -> Any:
-        values, vectors, info = _routine("syevd", x)(x, lower=1)
-        if info:
-            raise LinAlgError(NOT_CONVERGED)
-        return _packed(values[:, None], vectors.T)
-
-    return _each(one, (*x.shape[:-1], x.shape[-1] + 1), x)
-
-
-def _svd_eval(x: Any) -> Any:
-    m, n = x.shape[-2:]
-
-    def one(x: Any) -> Any:
-        u, s, vt, info = _routine("gesdd", x)(x, full_matrices=0)
-        if info:
-            raise LinAlgError(NOT_CONVERGED)
-        return _packed(s[:, None], u.T, vt)
-
-    return _each(one, (*x.shape[:-2], min(m, n), 1 + m + n), x)
-
-
-def _qr_eval(x: Any) -> Any:
-    q, r = np.linalg.qr(x)
-    return _packed(np.swapaxes(q, -1, -2), r)
-
-
-def _lu_eval(x: Any) -> Any:
-    m, n = x.shape[-2:]
-    if x.ndim > 2 and n <= _SMALL:
-        return _lu_of_stack(_packed(x, np.broadcast_to(np.arange(m, dtype=x.dtype)[:, None], (*x.shape[:-1], 1))))
-
-    def one(x: Any) -> Any:
-        order = np.arange(m)
-        if not x.size:
-            return _packed(x, order[:, None])
-        found, pivots, _ = _routine("getrf", x)(x)
-        for i, k in enumerate(pivots):
-            order[[i, k]] = order[[k, i]]
-        return _packed(found, order[:, None])
-
-    return _each(one, (*x.shape[:-1], n + 1), x)
-
-
-def _lu_of_stack(x: Any) -> Any:
-    """Gaussian elimination in all matrices at once; the last column has the numbers of the rows."""
-    m, n = x.shape[-2], x.shape[-1] - 1
-    for k in range(min(m, n)):
-        pivot = k + np.argmax(np.abs(x[..., k:, k]), -1)[..., None, None]
-        row = np.take_along_axis(x, pivot, -2)
-        np.put_along_axis(x, pivot, x[..., k : k + 1, :].copy(), -2)
-        x[..., k : k + 1, :] = row
-        # Below a pivot of zero all is zero already.
-        x[..., k + 1 :, k] /= np.where(row[..., k] == 0, 1, row[..., k])
-        x[..., k + 1 :, k + 1 : n] -= x[..., k + 1 :, k : k + 1] * row[..., k + 1 : n]
-    return x
-
-
-def _triangular_eval(x: Any, y: Any, *, lower: bool, transpose: bool, unit: bool) -> Any:
-    dtype = np.result_type(x, y)
-    zero = np.diagonal(x, axis1=-2, axis2=-1) == 0
-    if not unit and zero.any():
-        raise LinAlgError(SINGULAR)
-    if x.ndim > 2 and x.shape[-1] <= _SMALL:
-        x = np.tril(x, -int(unit)) if lower else np.triu(x, int(unit))
-        x = x + np.eye(x.shape[-1], dtype=x.dtype) if unit else x
-        return np.linalg.solve(np.swapaxes(x, -1, -2) if transpose else x, y)
-    # BLAS reads columns: to it the rows of `x` are those of the transpose.
-    options = {"lower": not lower, "trans_a": not transpose, "diag": unit}
-
-    def one(x: Any, y: Any) -> Any:
-        return _routine("trsm", x, scipy.linalg.blas)(1, x.T, y, **options)
-
-    return _each(one, y.shape, x.astype(dtype, copy=False), y.astype(dtype, copy=False))
-
-
-def _solve_eval(x: Any, y: Any, *, transpose: bool) -> Any:
-    return np.linalg.solve(np.swapaxes(x, -1, -2) if transpose else x, y)
-
-
-def _lu_solve_eval(factors: Any, y: Any, *, transpose: bool) -> Any:
-    n = y.shape[-2]
-    order = factors[..., n:].astype(np.intp)
-    left = {"lower": True, "unit": True, "transpose": transpose}
-    right = {"lower": False, "unit": False, "transpose": transpose}
-    if not transpose:
-        given = np.take_along_axis(y, order, -2)
-        return _triangular_eval(factors[..., :n], _triangular_eval(factors[..., :n], given, **left), **right)
-    found = _triangular_eval(factors[..., :n], _triangular_eval(factors[..., :n], y, **right), **left)
-    out = np.empty_like(found)
-    np.put_along_axis(out, order, found, -2)
-    return out
+# ---- shapes ----
 
 
 def _second(x: Aval, y: Aval, **_: Any) -> Aval:
@@ -355,46 +227,48 @@ _FINITE = ("finite matrices", "look for NaN and infinity in them")
 
 cholesky = Primitive(
     "cholesky",
-    eval=_checked("cholesky", "positive definite matrices", f"{_MULTIPLE}, or look at `eigvalsh`", np.linalg.cholesky),
+    eval=lapack.checked(
+        "cholesky", "positive definite matrices", f"{_MULTIPLE}, or look at `eigvalsh`", np.linalg.cholesky
+    ),
     aval=lambda x: x,
     vjps=(_cholesky_x,),
 )
 
 solve = Primitive(
     "solve",
-    eval=_checked("solve", "invertible matrices", _DEFICIENT, _solve_eval),
+    eval=lapack.checked("solve", "invertible matrices", _DEFICIENT, lapack.solve),
     aval=_second,
     vjps=_solve_vjp,
 )
 
 solve_triangular = Primitive(
     "solve_triangular",
-    eval=_checked("solve_triangular", "a diagonal without zeros", _DEFICIENT, _triangular_eval),
+    eval=lapack.checked("solve_triangular", "a diagonal without zeros", _DEFICIENT, lapack.triangular),
     aval=_second,
     vjps=_triangular_vjp,
 )
 
-lu = Primitive("lu", eval=_lu_eval, aval=_widened(lambda m, n: (m, n + 1)), vjps=(_lu_x,))
+lu = Primitive("lu", eval=lapack.lu, aval=_widened(lambda m, n: (m, n + 1)), vjps=(_lu_x,))
 
 # What `solve` becomes when it is compiled, so that all equations with one matrix share its factors.
-lu_solve = Primitive("lu_solve", eval=_lu_solve_eval, aval=_second)
+lu_solve = Primitive("lu_solve", eval=lapack.lu_solve, aval=_second)
 
-qr = Primitive("qr", eval=_qr_eval, aval=_widened(lambda m, n: (n, m + n)), vjps=(_qr_x,))
+qr = Primitive("qr", eval=lapack.qr, aval=_widened(lambda m, n: (n, m + n)), vjps=(_qr_x,))
 
 eigh = Primitive(
-    "eigh", eval=_checked("eigh", *_FINITE, _eigh_eval), aval=_widened(lambda m, n: (n, 1 + n)), vjps=(_eigh_x,)
+    "eigh", eval=lapack.checked("eigh", *_FINITE, lapack.eigh), aval=_widened(lambda m, n: (n, 1 + n)), vjps=(_eigh_x,)
 )
 
 svd = Primitive(
     "svd",
-    eval=_checked("svd", *_FINITE, _svd_eval),
+    eval=lapack.checked("svd", *_FINITE, lapack.svd),
     aval=_widened(lambda m, n: (min(m, n), 1 + m + n)),
     vjps=(_svd_x,),
 )
 
 pinv = Primitive(
     "pinv",
-    eval=_checked("pinv", *_FINITE, lambda x, *, rcond: np.linalg.pinv(x, rcond)),
+    eval=lapack.checked("pinv", *_FINITE, lambda x, *, rcond: np.linalg.pinv(x, rcond)),
     aval=lambda x, *, rcond: Aval((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype),
     vjps=(_pinv_x,),
 )
