@@ -9,7 +9,7 @@ x.grad                                  # tensor(12.)
 ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
-from . import special
+from . import linalg, special
 from .control import fori_loop, map, scan
 from .creation import (
     arange,
@@ -336,6 +336,7 @@ __all__ = [
     "isnan",
     "less",
     "less_equal",
+    "linalg",
     "linspace",
     "log",
     "log1p",

@@ -33,6 +33,8 @@ def explained(primitive: Primitive, values: Sequence[Any], params: dict[str, Any
         if primitive.name in NEEDS or "broadcast" in str(error):
             given = "".join(f", {name}={value}" for name, value in params.items())
             return ValueError(f"`{primitive}` needs {need}, got {shapes}{given}; {remedy}")
+    if isinstance(error, np.linalg.LinAlgError):
+        return error  # it says all that itself, since the rules of ops meet it too
     message = f"`{primitive}` of shapes {shapes} and dtypes {dtypes}: {error}"
     try:
         return type(error)(message)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import functions, ops
+from . import functions, linalg, ops
 from .functions.arguments import given_shape, reversed_axes
 from .functions.indexing import getitem
 from .primitive import Primitive, Traced, aval_of
@@ -249,6 +249,12 @@ class Operators(Traced):
     def clamp(self, min: Any = None, max: Any = None) -> Any:
         """See `autograd.clip`."""
         return functions.clip(self, min, max)
+
+    # ---- linear algebra ----
+
+    det = linalg.det
+    inverse = linalg.inv
+    norm = linalg.norm
 
     # ---- the dtype ----
 

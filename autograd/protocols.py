@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special as scipy_special
 
-from . import functions, ops, special
+from . import functions, linalg, ops, special
 from .functions.arguments import as_array
 from .primitive import Traced
 
@@ -117,6 +117,16 @@ def _result_type(*xs: Any) -> Any:
     return np.result_type(*[x.dtype if isinstance(x, Traced) else x for x in xs])  # type: ignore[attr-defined]
 
 
+def _vector_norm(x: Any, axis: Any, keepdims: bool, ord: Any) -> Any:
+    x = as_array(x)
+    if axis is not None and not isinstance(axis, tuple):
+        return linalg.norm(x, ord, axis, keepdims)
+    if axis is not None:
+        raise TypeError(f"`np.linalg.vector_norm` of a tensor takes one axis or none, got {axis}; reshape it before")
+    out = linalg.norm(functions.ravel(x), ord)
+    return functions.reshape(out, (1,) * x.ndim) if keepdims else out
+
+
 #: NumPy's functions that go by the name that they have in `functions`.
 SAME_NAMES = (
     "all", "any", "argmax", "argmin", "argsort", "around", "array_split", "atleast_1d", "atleast_2d",
@@ -131,8 +141,18 @@ SAME_NAMES = (
     "trace", "transpose", "trapezoid", "tril", "triu", "vander", "var", "vdot", "vsplit", "vstack",
 )  # fmt: skip
 
+#: Those of `numpy.linalg` that go by the name that they have in `linalg`.
+LINALG_NAMES = (
+    "cholesky", "cond", "det", "eigh", "eigvalsh", "inv", "lstsq", "matrix_power", "matrix_rank", "multi_dot", "norm",
+    "pinv", "qr", "slogdet", "solve", "svd", "svdvals",
+)  # fmt: skip
+
 #: Every function of NumPy that works on tensors, by what computes it.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    **{getattr(np.linalg, name): getattr(linalg, name) for name in LINALG_NAMES},
+    np.kron: linalg.kron,
+    np.linalg.vector_norm: lambda x, axis=None, keepdims=False, ord=2: _vector_norm(x, axis, keepdims, ord),
+    np.linalg.matrix_norm: lambda x, keepdims=False, ord="fro": linalg.norm(x, ord, (-2, -1), keepdims),
     **{getattr(np, name): getattr(functions, name) for name in SAME_NAMES},
     np.amax: functions.max,
     np.amin: functions.min,
@@ -177,7 +197,7 @@ RENAMED = {"a_min": "low", "min": "low", "a_max": "high", "max": "high", "correc
 NEUTRAL = {
     "out": None, "dtype": None, "order": "C", "where": True, "casting": "same_kind", "subok": False,
     "copy": None, "mode": "raise", "equal_nan": False, "returned": False, "method": "linear",
-    "overwrite_input": False, "weights": None, "sorter": None, "period": None,
+    "overwrite_input": False, "weights": None, "sorter": None, "period": None, "hermitian": False,
 }  # fmt: skip
 
 

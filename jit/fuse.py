@@ -14,6 +14,7 @@ from autograd.primitive import Aval, Primitive, Shape
 
 from .blocks import blocked
 from .graph import Equation, Graph, Literal, Var
+from .lapack import LAPACK, factorise
 from .loop import key_of, scan, uses_of
 from .lowering import Group, Lowering, key_dtype
 from .matrix import as_matrix, by_blas, product_of
@@ -59,6 +60,8 @@ def _add(low: Lowering, equation: Equation) -> None:
         _call(low, equation)
     elif primitive is custom_call:
         _call_custom(low, equation)
+    elif primitive in LAPACK:
+        factorise(low, equation)
     elif primitive in MOVES:
         MOVES[primitive](low, equation, **dict(params))
     else:

@@ -102,11 +102,12 @@ class Fill(NamedTuple):
 
 
 class Call(NamedTuple):
-    """An equation with an emitter of its own."""
+    """An equation with an emitter of its own, and the memory that it works in beside its operands and its target."""
 
     equation: Equation
     operands: tuple[View, ...]
     target: View
+    scratch: tuple[View, ...] = ()
 
 
 class Partial(NamedTuple):
@@ -225,7 +226,7 @@ def views(step: Step) -> Iterator[View]:
         yield from (*step.constants, *[x.first for x in step.carried], *step.arrays)
         yield from written(step)
     else:
-        yield from step.operands if isinstance(step, Call) else ()
+        yield from (*step.operands, *step.scratch) if isinstance(step, Call) else ()
         yield step.target
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 from zlib import crc32
 
@@ -26,7 +28,8 @@ class Case:
     An entry of `inputs` is a shape, for which floats are drawn from `domain`, or the array or Python number
     itself. `domain` is one range for all inputs or one for each. `wrt` are the inputs by which the
     primitive is smooth at this place; `kinds` the NumPy kinds of dtypes that the drawn inputs may have;
-    `special`, whether NaN and infinity have a result that NumPy defines.
+    `special`, whether NaN and infinity have a result that NumPy defines; `prepare` makes of the inputs, by ops, those
+    that the primitive gets, for instance symmetric matrices; `finish` takes from the result what is arbitrary.
     """
 
     op: Primitive
@@ -37,6 +40,8 @@ class Case:
     kinds: str = "f"
     special: bool = True
     name: str = ""
+    prepare: Callable[..., tuple[Any, ...]] | None = None
+    finish: Callable[[Any], Any] | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -67,7 +72,15 @@ class Case:
         return tuple(found)
 
     def __call__(self, *arrays: Any) -> Any:
-        return self.op(*arrays, **self.params)
+        return self.finished(self.op(*self.prepared(arrays), **self.params))
+
+    def prepared(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        """What the primitive gets for these inputs."""
+        return arrays if self.prepare is None else self.prepare(*arrays)
+
+    def finished(self, out: Any) -> Any:
+        """The result without what is arbitrary in it."""
+        return out if self.finish is None else self.finish(out)
 
     def reshaped(self, *shapes: tuple[int, ...]) -> Case:
         """The same case with inputs of other shapes."""
@@ -92,6 +105,8 @@ def case(
     wrt: tuple[int, ...] | None = None,
     kinds: str = "f",
     special: bool = True,
+    prepare: Callable[..., tuple[Any, ...]] | None = None,
+    finish: Callable[[Any], Any] | None = None,
     **params: Any,
 ) -> Case:
     """A `Case` with the defaults filled in: smooth in all floating inputs that have a rule."""
@@ -99,7 +114,8 @@ def case(
         wrt = tuple(i for i, x in enumerate(inputs) if is_floating(x) and has_rule(op, i))
     text = ",".join([*map(described, inputs), *(f"{name}={value}" for name, value in params.items())])
     place = "" if domain == (-2.0, 2.0) else f"in{domain}"
-    return Case(op, inputs, params, domain, wrt, kinds, special, f"{op.name}({text}){place}".replace(" ", ""))
+    name = f"{op.name}({text}){place}".replace(" ", "")
+    return Case(op, inputs, params, domain, wrt, kinds, special, name, prepare, finish)
 
 
 def has_rule(op: Primitive, i: int) -> bool:
@@ -428,6 +444,99 @@ CONVOLUTION = [
     case(ops.convolve, (n,), (m,), kinds="fib") for n, m in ((5, 3), (3, 5), (4, 4), (1, 1), (1, 6), (40, 7))
 ]
 
-CASES = [*ELEMENTWISE, *SHAPES, *MOVEMENT, *INDEXING, *REDUCTION, *CONTRACTION, *ORDERING, *CONVOLUTION]
+# ---- linear algebra ----
+
+
+def well_conditioned(x: Any, *others: Any) -> tuple[Any, ...]:
+    """`x` with a diagonal that outweighs its rows, of different numbers, and what else there is."""
+    m, n = x.shape[-2:]
+    return (x + np.eye(m, n, dtype=x.dtype) * (5 + 3 * np.arange(n, dtype=x.dtype)), *others)
+
+
+def exchanged(x: Any) -> tuple[Any, ...]:
+    """The same with its rows in another order, so that pivots are exchanged."""
+    m, n = x.shape[-2:]
+    return (x + np.roll(np.eye(m, n, dtype=x.dtype), 1, 0) * (5 + 3 * np.arange(n, dtype=x.dtype)),)
+
+
+def symmetric(x: Any) -> tuple[Any, ...]:
+    return (well_conditioned((x + ops.transposed(x)) / 2)[0],)
+
+
+def factored(x: Any, y: Any) -> tuple[Any, ...]:
+    return ops.lu(exchanged(x)[0]), y
+
+
+def signed(count: Callable[[int], int]) -> Callable[[Any], Any]:
+    """What gives the vectors in the rows of a factorisation, behind a value, the sign by which the first is positive.
+
+    The first has `count(n)` elements in rows of `n`; it is an axis nearly, so that its cubes add up to no zero.
+    """
+
+    def finish(out: Any) -> Any:
+        *lead, n = out.shape
+        before = [(0, k, 1) for k in lead]
+        first = ops.stop_gradient(ops.slice_(out, index=(*before, (1, count(n), 1))))
+        sign = ops.sign(ops.sum(first * first * first, axis=(len(lead),), keepdims=True))
+        vectors = ops.slice_(out, index=(*before, (1, n - 1, 1)))
+        return ops.concatenate(ops.slice_(out, index=(*before, (0, 1, 1))), vectors * sign, axis=len(lead))
+
+    return finish
+
+
+SQUARES = ((3, 3), (1, 1), (2, 3, 3), (2, 1, 2, 2), (0, 0), (0, 3, 3), (2, 0, 0))
+SIDES = (
+    ((3, 3), (3, 2)),
+    ((3, 3), (3, 1)),
+    ((1, 1), (1, 1)),
+    ((2, 3, 3), (2, 3, 2)),
+    ((0, 0), (0, 2)),
+    ((2, 2), (2, 0)),
+)
+MATRICES = (*SQUARES, (4, 3), (2, 3, 2), (3, 0), (3, 1), (2, 3, 0))
+WITHIN: dict[str, Any] = {"domain": (-1.0, 1.0), "special": False}
+
+LINALG = [
+    *[case(ops.cholesky, x, prepare=symmetric, **WITHIN) for x in SQUARES],
+    *[case(ops.eigh, x, prepare=symmetric, finish=signed(lambda n: n - 1), **WITHIN) for x in SQUARES],
+    *[
+        case(ops.solve, x, y, prepare=well_conditioned, transpose=transpose, **WITHIN)
+        for x, y in SIDES
+        for transpose in (False, True)
+    ],
+    *[
+        case(ops.lu_solve, x, y, prepare=factored, wrt=(), transpose=transpose, **WITHIN)
+        for x, y in SIDES
+        for transpose in (False, True)
+    ],
+    *[
+        case(
+            ops.solve_triangular, x, y, prepare=well_conditioned, lower=lower, transpose=transpose, unit=unit, **WITHIN
+        )
+        for i, (x, y) in enumerate(SIDES)
+        for lower, transpose, unit in product(*[(False, True)] * 3)
+        # All flags for matrices, those that BLAS takes in another way for single columns too.
+        if i == 0 or (not unit and (i == 1 or (lower and not transpose)))
+    ],
+    *[case(ops.lu, x, prepare=exchanged, **WITHIN) for x in MATRICES],
+    *[case(ops.qr, x, prepare=well_conditioned, **WITHIN) for x in MATRICES],
+    *[
+        case(ops.svd, x, prepare=well_conditioned, finish=signed(lambda n, m=x[-2]: m), **WITHIN)
+        for x in (*MATRICES, (3, 4), (2, 1, 3))
+    ],
+    *[case(ops.pinv, x, prepare=well_conditioned, rcond=1e-6, **WITHIN) for x in (*MATRICES, (3, 4), (2, 1, 3))],
+]
+
+CASES = [
+    *ELEMENTWISE,
+    *SHAPES,
+    *MOVEMENT,
+    *INDEXING,
+    *REDUCTION,
+    *CONTRACTION,
+    *ORDERING,
+    *CONVOLUTION,
+    *LINALG,
+]
 SMOOTH = [c for c in CASES if c.wrt]
 REPEATED = [name for name, count in Counter(c.name for c in CASES).items() if count > 1]

@@ -73,7 +73,7 @@ def function_of(case: Case, arrays: Sequence[Any]) -> Callable[..., Any]:
 def check_value(case: Case, dtype: Any, reference: Callable[..., Any] | None = None) -> None:
     arrays = case.arrays(dtype)
     reference = reference or REFERENCES[case.op]
-    close(case(*arrays), reference(*arrays, **case.params))
+    close(case(*arrays), case.finished(reference(*case.prepared(arrays), **case.params)))
 
 
 def check_special_values(case: Case, dtype: Any, reference: Callable[..., Any] | None = None) -> None:
@@ -104,6 +104,7 @@ def sprinkled(case: Case, dtype: Any) -> tuple[Any, ...]:
 def check_aval(case: Case, dtype: Any) -> None:
     arrays = [x if isinstance(x, np.ndarray) else np.asarray(x) for x in case.arrays(dtype)]
     out = np.asarray(case(*arrays))
+    arrays = list(case.prepared(arrays))
     aval = case.op.aval(*[aval_of(x) for x in arrays], **case.params)
     assert aval.shape == out.shape, f"aval says shape {aval.shape}, the value has {out.shape}"
     assert aval.dtype == out.dtype, f"aval says dtype {aval.dtype}, the value has {out.dtype}"

@@ -166,6 +166,102 @@ def convolve(x, y):
     return out
 
 
+def each_matrix(reference):
+    """The reference of a stack of matrices, computed in float64 matrix by matrix."""
+
+    def of_stack(x, *others, **params):
+        stacks = [np.asarray(a, np.float64) for a in (x, *others)]
+        found = [reference(*[a[at] for a in stacks], **params) for at in np.ndindex(x.shape[:-2])]
+        dtype = np.result_type(x, *others)
+        if not found:
+            shape = reference(*[np.zeros(a.shape[-2:]) + np.eye(*a.shape[-2:]) for a in stacks], **params).shape
+            return np.zeros((*x.shape[:-2], *shape), dtype)
+        return np.array(found).reshape(*x.shape[:-2], *found[0].shape).astype(dtype)
+
+    return of_stack
+
+
+@each_matrix
+def cholesky(x):
+    out = np.zeros_like(x)
+    for i, j in np.ndindex(x.shape):
+        if i >= j:
+            rest = x[i, j] - out[i, :j] @ out[j, :j]
+            out[i, j] = np.sqrt(rest) if i == j else rest / out[j, j]
+    return out
+
+
+@each_matrix
+def solve(x, y, *, transpose):
+    return np.linalg.inv(x.T if transpose else x) @ y
+
+
+@each_matrix
+def solve_triangular(x, y, *, lower, transpose, unit):
+    x = np.tril(x) if lower else np.triu(x)
+    if unit:
+        x = x - np.diag(np.diag(x)) + np.eye(len(x))
+    return np.linalg.inv(x.T if transpose else x) @ y
+
+
+@each_matrix
+def lu(x):
+    m, n = x.shape
+    both, order = x.copy(), np.arange(m)
+    for k in range(min(m, n)):
+        pivot = k + int(np.argmax(np.abs(both[k:, k])))
+        both[[k, pivot]], order[[k, pivot]] = both[[pivot, k]], order[[pivot, k]]
+        both[k + 1 :, k] /= both[k, k]
+        both[k + 1 :, k + 1 :] -= np.outer(both[k + 1 :, k], both[k, k + 1 :])
+    return np.column_stack([both, order])
+
+
+@each_matrix
+def lu_solve(factors, y, *, transpose):
+    n = len(y)
+    both, order = factors[:, :n], factors[:, n].astype(int)
+    x = np.empty((n, n))
+    x[order] = (np.tril(both, -1) + np.eye(n)) @ np.triu(both)
+    return np.linalg.inv(x.T if transpose else x) @ y
+
+
+@each_matrix
+def qr(x):
+    m, n = x.shape
+    q, r = np.zeros((m, n)), np.zeros((n, n))
+    for j in range(n):
+        rest = x[:, j].copy()
+        for i in range(j):
+            r[i, j] = q[:, i] @ rest
+            rest -= q[:, i] * r[i, j]
+        # The diagonal of these matrices is negative, as reflections leave it; a single row is not reflected.
+        r[j, j] = np.linalg.norm(rest) * (1 if m == j + 1 else -np.sign(x[j, j]))
+        if m == j + 1:
+            r[j, j] *= np.sign(x[j, j] - r[:j, j] @ q[j, :j])
+        q[:, j] = rest / r[j, j]
+    return np.column_stack([q.T, r])
+
+
+@each_matrix
+def eigh(x):
+    w, v = np.linalg.eigh(x)
+    return np.column_stack([w, v.T])
+
+
+@each_matrix
+def svd(x):
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    return np.column_stack([s, u.T, vt])
+
+
+@each_matrix
+def pinv(x, *, rcond):
+    m, n = x.shape
+    if not x.size:
+        return np.zeros((n, m))
+    return np.linalg.inv(x.T @ x) @ x.T if m >= n else x.T @ np.linalg.inv(x @ x.T)
+
+
 UFUNC_OF = {op: ufunc for ufunc, op in reversed(ops.UFUNCS.items())}
 
 REFERENCES = {
@@ -196,4 +292,13 @@ REFERENCES = {
     ops.argsort: argsort,
     ops.searchsorted: searchsorted,
     ops.convolve: convolve,
+    ops.cholesky: cholesky,
+    ops.solve: solve,
+    ops.solve_triangular: solve_triangular,
+    ops.lu: lu,
+    ops.lu_solve: lu_solve,
+    ops.qr: qr,
+    ops.eigh: eigh,
+    ops.svd: svd,
+    ops.pinv: pinv,
 }

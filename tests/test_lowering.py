@@ -10,9 +10,11 @@ from autograd.primitive import PRIMITIVES, Aval, Primitive
 from jit import fuse
 from jit.emit.calls import CALLS
 from jit.emit.scalar import SCALAR
+from jit.lapack import LAPACK
 from jit.loop import loop_call, loop_output, scan
 from jit.outer import compiled_call, compiled_output
 from jit.parts import PARTS
+from jit.passes.factors import RULES as FACTORED
 from jit.views import VIEWS
 
 #: Nodes of tapes: a compiled call, whose function is recorded instead; a loop, whose results are equations; and what
@@ -27,6 +29,9 @@ WAYS = [
     set(PARTS),
     {scan},
     {custom_call},
+    set(LAPACK),
+    # A pass has others in their place.
+    set(FACTORED),
 ]
 
 

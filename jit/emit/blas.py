@@ -21,6 +21,9 @@ from .types import constant, element, load, store
 
 Base = Callable[[Buffer], ir.Value]
 
+#: The routines of BLAS that kernels call, without the letter of the dtype; others are LAPACK's.
+BLAS = frozenset({"gemm", "trsm", "trsv"})
+
 
 def matmul(builder: ir.IRBuilder, call: Call, base: Base) -> None:
     """Emits `out = x @ y` for all ranks; leading axes are a batch, with NumPy's broadcasting."""
@@ -90,7 +93,7 @@ def _plus(b: ir.IRBuilder, dtype: np.dtype[Any], x: ir.Value, y: ir.Value) -> ir
 
 
 def blas(builder: ir.IRBuilder, name: str, arguments: list[Any]) -> None:
-    """Emits the call of a BLAS routine; numbers and flags are passed by address, as Fortran does."""
+    """Emits the call of a routine of BLAS or LAPACK; numbers and flags are passed by address, as Fortran does."""
     whole = link(name)
     values = [_argument(x, whole) for x in arguments]
     pointers = [_addressed(builder.module, x) if isinstance(x, ir.Constant) else x for x in values]
@@ -126,5 +129,6 @@ def alloca(builder: ir.IRBuilder, kind: ir.Type, size: int | None = None) -> ir.
 
 def link(name: str) -> ir.Type:
     """Makes SciPy's routine known to LLVM, and returns the type of its integers."""
-    llvm.add_symbol("jit_" + name, address_of("cython_blas", name))
+    module = "cython_blas" if name[1:] in BLAS else "cython_lapack"
+    llvm.add_symbol("jit_" + name, address_of(module, name))
     return ir.IntType(32)

@@ -33,6 +33,7 @@ from .blas import alloca
 from .blocks import add_up, share
 from .calls import CALLS, foreign
 from .interface import interface, structure
+from .lapack import ROUTINES
 from .loops import loop
 from .nest import function, scalars
 from .outline import last_reads, makes, pieces
@@ -61,8 +62,8 @@ class Memory(NamedTuple):
 def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory: Memory) -> tuple[Any, list[Any]]:
     """Emits the body of a kernel.
 
-    **Returns:** the status (0 where all went well, otherwise the number of the first guard that failed, or
-    `OUT_OF_RANGE`), and the outputs of shape () as values.
+    **Returns:** the status (0 where all went well, otherwise the number of the first guard that failed,
+    `OUT_OF_RANGE` or `REFUSED`), and the outputs of shape () as values.
     """
     few = sum(isinstance(step, Nest) and step.shape != () for step in program.steps) <= MOST_INLINED
     layout = Layout(plan)
@@ -228,6 +229,8 @@ class _Body:
                 self.repeat(step)
             elif isinstance(step, Call) and step.equation.primitive is custom_call:
                 foreign(self.builder, step, self.base, self.noted())
+            elif isinstance(step, Call) and step.equation.primitive in ROUTINES:
+                ROUTINES[step.equation.primitive](self.builder, step, self.base, self.noted)
             elif isinstance(step, Call):
                 CALLS[step.equation.primitive](self.builder, step, self.base)
             elif step.shape == ():
@@ -328,7 +331,7 @@ class _Body:
         return self.noted()
 
     def noted(self) -> ir.Value:
-        """Where an index out of range, or a custom function that failed, is noted."""
+        """Where an index out of range, a matrix that LAPACK refuses, or a custom function that failed is noted."""
         if self.status is None:
             self.status = alloca(self.builder, INDEX)
             with self.builder.goto_entry_block():

@@ -123,7 +123,7 @@ class Wiring:
         if isinstance(step, Repeat):
             return [self.alone(step)]
         primitive, inputs, params, out = step.equation
-        places = tuple([self.placed(view) for view in (*step.operands, step.target)])
+        places = tuple([self.placed(view) for view in (*step.operands, *step.scratch, step.target)])
         return [(primitive, tuple([x.aval for x in inputs]), params, out.aval, places)]
 
     def entry(self, entry: Entry) -> Any:

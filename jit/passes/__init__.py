@@ -4,6 +4,7 @@ from ..graph import Graph
 from .carries import parted
 from .cse import cse
 from .dce import dce
+from .factors import factors
 from .loops import loops
 from .scalarise import scalarise
 from .simplify import simplify
@@ -17,7 +18,7 @@ def _loops(graph: Graph) -> Graph:
     return reduced if changed is reduced else loops(changed, optimise)
 
 
-PIPELINE = (simplify, stencils, cse, dce, _loops, sums, cse, scalarise)
+PIPELINE = (factors, simplify, stencils, cse, dce, _loops, sums, cse, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -27,4 +28,16 @@ def optimise(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "cse", "dce", "loops", "optimise", "parted", "scalarise", "simplify", "stencils", "sums"]
+__all__ = [
+    "PIPELINE",
+    "cse",
+    "dce",
+    "factors",
+    "loops",
+    "optimise",
+    "parted",
+    "scalarise",
+    "simplify",
+    "stencils",
+    "sums",
+]
