@@ -13,6 +13,7 @@ from autograd.primitive import Primitive, Shape
 
 from .graph import Equation, Graph, Literal, Var
 from .lowering import Group, Lowering
+from .margins import with_shared_margins
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
 from .program import Call, Compute, Fill, Gather, Operand, Program, Reduce, Scalar, Scatter, Store, View
@@ -35,7 +36,7 @@ def fuse(graph: Graph) -> Program:
             _assemble(low, out, sums[out])
         elif out not in terms:
             _add(low, equation)
-    return low.program()
+    return with_shared_margins(low.program())
 
 
 def _add(low: Lowering, equation: Equation) -> None:

@@ -48,6 +48,7 @@ ORDER = (
     "jit.program",
     "jit.views",
     "jit.lowering",
+    "jit.margins",
     "jit.parts",
     "jit.fuse",
     "jit.blocks",
