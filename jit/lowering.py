@@ -17,6 +17,7 @@ from autograd import ops
 from autograd.primitive import Aval, Shape
 
 from .graph import Atom, Equation, Graph, Literal, Var
+from .passes.overlaps import CHEAP
 from .program import (
     Buffer,
     Compute,
@@ -36,8 +37,7 @@ from .views import broadcast, row_major
 
 # Past this many equations a vectorised loop body spills its registers and compiles ever slower.
 LONGEST_NEST = 300
-# What costs less than to store an array and to read it again, and how many of them in a row.
-CHEAP = frozenset({ops.add, ops.sub, ops.mul, ops.neg, ops.square, ops.maximum, ops.minimum})
+# How many operations that cost less than to store an array and to read it again are repeated in a row.
 MOST_REPEATED = 4
 
 

@@ -3,11 +3,12 @@
 from ..graph import Graph
 from .cse import cse
 from .dce import dce
+from .overlaps import overlaps
 from .scalarise import scalarise
 from .simplify import simplify
 from .stencils import stencils
 
-PIPELINE = (simplify, stencils, cse, dce, scalarise)
+PIPELINE = (simplify, stencils, cse, dce, overlaps, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -17,4 +18,4 @@ def optimise(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "cse", "dce", "optimise", "scalarise", "simplify", "stencils"]
+__all__ = ["PIPELINE", "cse", "dce", "optimise", "overlaps", "scalarise", "simplify", "stencils"]
