@@ -209,6 +209,8 @@ def _moved(step: Step) -> int:
     """How many bytes a step reads and writes in arrays, in the cache or beyond it; each view once."""
     if isinstance(step, Blocks):
         return sum(map(_moved, step.steps))
+    if isinstance(step, Call):
+        return sum([x.aval.size * x.aval.dtype.itemsize for x in (*step.equation.inputs, step.equation.out)])
     shape = step.shape if isinstance(step, Nest) else ()
     found = 0
     for view in set(views(step)):

@@ -6,9 +6,10 @@ from .dce import dce
 from .overlaps import overlaps
 from .scalarise import scalarise
 from .simplify import simplify
+from .stacks import stacks
 from .stencils import stencils
 
-PIPELINE = (simplify, stencils, cse, dce, overlaps, scalarise)
+PIPELINE = (simplify, stencils, cse, dce, stacks, overlaps, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -18,4 +19,4 @@ def optimise(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "cse", "dce", "optimise", "overlaps", "scalarise", "simplify", "stencils"]
+__all__ = ["PIPELINE", "cse", "dce", "optimise", "overlaps", "scalarise", "simplify", "stacks", "stencils"]

@@ -91,7 +91,7 @@ def overlaps(graph: Graph) -> Graph:
     renamed: dict[Atom, Atom] = {}
     for equation in graph.equations:
         equation = equation._replace(inputs=tuple([renamed.get(x, x) for x in equation.inputs]))
-        slices.keep(equation)
+        slices.take(equation)
         if equation.out in sums:
             renamed[equation.out] = slices.joined(sums[equation.out], equation.out.aval)
         elif _is_total(equation) and equation.inputs[0].aval.shape in cuts and _is_cheap(equation.inputs, slices.made):
@@ -191,11 +191,6 @@ class _Slices(Rewriter):
     def __init__(self) -> None:
         super().__init__()
         self.known: dict[tuple[Atom, Index], Atom] = {}
-
-    def keep(self, equation: Equation) -> None:
-        """Takes an equation over as it is."""
-        self.equations.append(equation)
-        self.made[equation.out] = equation
 
     def joined(self, found: _Sum, aval: Aval) -> Atom:
         """The sum, put together of its stretches."""
