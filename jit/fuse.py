@@ -12,6 +12,7 @@ from autograd import ops
 from autograd.primitive import Primitive, Shape
 
 from .graph import Equation, Graph, Literal, Var
+from .inplace import in_place
 from .lowering import Group, Lowering
 from .margins import with_shared_margins
 from .matrix import as_matrix, by_blas, product_of
@@ -36,7 +37,7 @@ def fuse(graph: Graph) -> Program:
             _assemble(low, out, sums[out])
         elif out not in terms:
             _add(low, equation)
-    return with_shared_margins(low.program())
+    return in_place(with_shared_margins(low.program()))
 
 
 def _add(low: Lowering, equation: Equation) -> None:

@@ -16,9 +16,8 @@ from typing import Any
 from autograd.primitive import Shape
 
 from .graph import Literal
-from .program import Buffer, Call, Compute, Entry, Gather, Nest, Operand, Program, Step, Store, View, views
-
-Places = dict[int, Buffer]
+from .program import Buffer, Call, Compute, Gather, Nest, Operand, Program, Step, Store, View, views
+from .renamed import Places, in_places
 
 
 class _Use:
@@ -63,8 +62,9 @@ def with_shared_margins(program: Program) -> Program:
     places = {number: buffer for uses in kinds.values() for number, buffer in _places(uses).items()}
     if not places:
         return program
-    steps = [_moved(step, places) for step in program.steps]
-    return program._replace(steps=tuple([step for step in steps if not isinstance(step, Nest) or step.entries]))
+    steps = [_without_margins(step, places) for step in program.steps]
+    kept = [step for step in steps if not isinstance(step, Nest) or step.entries]
+    return in_places(program._replace(steps=tuple(kept)), places)
 
 
 def _uses(program: Program) -> Iterable[_Use]:
@@ -113,38 +113,13 @@ def _places(uses: list[_Use]) -> Places:
     return found
 
 
-# ---- the same steps with other memory ----
+def _without_margins(step: Step, places: Places) -> Step:
+    """The step without stores to margins that are there already."""
+    if not isinstance(step, Nest):
+        return step
+    entries = [entry for entry in step.entries if not (isinstance(entry, Store) and _is_given(entry, places))]
+    return Nest(step.shape, tuple(entries))
 
 
-def _moved(step: Step, places: Places) -> Step:
-    if isinstance(step, Nest):
-        return Nest(
-            step.shape, tuple([_entry(entry, places) for entry in step.entries if not _is_given(entry, places)])
-        )
-    if isinstance(step, Call):
-        return step._replace(operands=tuple([_view(view, places) for view in step.operands]))
-    return step
-
-
-def _is_given(entry: Entry, places: Places) -> bool:
-    """Whether a store writes a margin that is there already."""
-    if not isinstance(entry, Store) or entry.target.buffer.number not in places:
-        return False
-    return isinstance(entry.operands[0].atom, Literal)
-
-
-def _entry(entry: Entry, places: Places) -> Entry:
-    operands = tuple([_operand(x, places) for x in entry.operands])
-    if isinstance(entry, Gather):
-        return entry._replace(source=_view(entry.source, places), operands=operands)
-    if isinstance(entry, Store):
-        return Store(operands, _view(entry.target, places))
-    return entry._replace(operands=operands)
-
-
-def _operand(x: Operand, places: Places) -> Operand:
-    return x._replace(place=_view(x.place, places)) if isinstance(x.place, View) else x
-
-
-def _view(view: View, places: Places) -> View:
-    return view._replace(buffer=places.get(view.buffer.number, view.buffer))
+def _is_given(store: Store, places: Places) -> bool:
+    return store.target.buffer.number in places and isinstance(store.operands[0].atom, Literal)

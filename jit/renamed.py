@@ -1,0 +1,40 @@
+"""Steps that do the same in other memory."""
+
+from __future__ import annotations
+
+from .program import Blocks, Buffer, Call, Compute, Entry, Gather, Nest, Operand, Program, Step, View
+
+#: For the number of a buffer the one that takes its place.
+Places = dict[int, Buffer]
+
+
+def in_places(program: Program, places: Places) -> Program:
+    """The program with other buffers in its steps; those of its results are to stay."""
+    return program._replace(steps=tuple([_step(step, places) for step in program.steps])) if places else program
+
+
+def _step(step: Step, places: Places) -> Step:
+    if isinstance(step, Nest):
+        return Nest(step.shape, tuple([_entry(entry, places) for entry in step.entries]))
+    if isinstance(step, Blocks):
+        raise TypeError("blocks are made of steps whose memory is settled")
+    if isinstance(step, Call):
+        step = step._replace(operands=tuple([_view(view, places) for view in step.operands]))
+    return step._replace(target=_view(step.target, places))
+
+
+def _entry(entry: Entry, places: Places) -> Entry:
+    operands = tuple([_operand(x, places) for x in entry.operands])
+    if isinstance(entry, Gather):
+        return entry._replace(source=_view(entry.source, places), operands=operands)
+    if isinstance(entry, Compute) or entry.target is None:
+        return entry._replace(operands=operands)
+    return entry._replace(operands=operands, target=_view(entry.target, places))
+
+
+def _operand(x: Operand, places: Places) -> Operand:
+    return x._replace(place=_view(x.place, places)) if isinstance(x.place, View) else x
+
+
+def _view(view: View, places: Places) -> View:
+    return view._replace(buffer=places.get(view.buffer.number, view.buffer))
