@@ -327,7 +327,8 @@ def _output_buffers(graph: Graph) -> dict[Var, int]:
 def _parts_of_stacks(graph: Graph) -> dict[Var, tuple[Var, int]]:
     """For each variable that is concatenated to others, the result and its offset there, if its elements stay together.
 
-    What is reshaped and then concatenated, as by `stack`, is a part too.
+    What is reshaped and then concatenated, as by `stack`, is a part too. Only what nests store element by element can
+    lie in a part of a buffer: sums and products begin by setting a whole one.
     """
     made = {equation.out: equation for equation in graph.equations}
     found: dict[Var, tuple[Var, int]] = {}
@@ -339,7 +340,7 @@ def _parts_of_stacks(graph: Graph) -> dict[Var, tuple[Var, int]]:
             x = part
             while x in made and made[x].primitive is ops.reshape:
                 (x,) = made[x].inputs
-            if x in made and 1 < x.aval.size < SMALL_PART:
+            if x in made and made[x].primitive.elementwise and 1 < x.aval.size < SMALL_PART:
                 found.setdefault(x, (out, offset))
             offset += part.aval.size
     return found

@@ -160,6 +160,25 @@ def test_a_stack_of_what_steps_leave():
     check(f, W, H)
 
 
+def test_sums_and_products_that_are_stacked():
+    x, weights = DRAW.normal(size=(20_000, 5)), DRAW.normal(size=20_000)
+
+    def f(x, weights):
+        sums = ops.sum(x, axis=(0,), keepdims=False), ops.max(ops.exp(x), axis=(0,), keepdims=False)
+        products = weights @ x, ops.transpose(x, axes=(1, 0)) @ ops.sin(weights)
+        places = (
+            ops.unslice(x[0, :2], index=((0, 2, 3),), shape=(5,)),
+            x[1] * 2.0,
+            ops.cumsum(x[2], axis=0, reverse=False),
+        )
+        scattered = ops.unslice(x[3, 1:], index=((1, 4, 1),), shape=(5,)) + ops.unslice(
+            x[4], index=((0, 5, 1),), shape=(5,)
+        )
+        return ops.concatenate(*map(row, (*sums, *products, *places, scattered)), axis=0)
+
+    check(f, x, weights, rtol=1e-10)
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 def test_parts_that_are_read_elsewhere_and_repeated(axis):
     def f(x):
