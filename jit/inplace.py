@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from .program import Buffer, Nest, Program, Store, View, touched, views
-from .renamed import Places, in_places
+from .renamed import Places, in_places, stored
 
 # Smaller arrays fit into the cache as they are.
 LEAST = 1024
@@ -25,6 +25,8 @@ class _Use(NamedTuple):
 
 def in_place(program: Program) -> Program:
     """The program with large arrays in the place of others that end where they begin."""
+    if not stored(program, LEAST):
+        return program
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for i, step in enumerate(program.steps):
@@ -68,10 +70,10 @@ def _uses(nest: Nest) -> tuple[dict[int, _Use], dict[int, _Use]]:
                 others.add(view.buffer.number)
     # What goes by two names would be loaded twice, and the second time perhaps after the store.
     read = {n: uses[0] for n, uses in reads.items() if len({use.view for use in uses}) == 1 == len(atoms[n])}
-    stored = {n: uses[0] for n, uses in stores.items() if len(uses) == 1}
+    written = {n: uses[0] for n, uses in stores.items() if len(uses) == 1}
     return (
         {n: use for n, use in read.items() if n not in stores and n not in others and _is_large(use.view.buffer)},
-        {n: use for n, use in stored.items() if n not in reads and n not in others and _is_large(use.view.buffer)},
+        {n: use for n, use in written.items() if n not in reads and n not in others and _is_large(use.view.buffer)},
     )
 
 

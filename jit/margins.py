@@ -17,7 +17,7 @@ from autograd.primitive import Shape
 
 from .graph import Literal
 from .program import Buffer, Call, Compute, Gather, Nest, Operand, Program, Step, Store, View, views
-from .renamed import Places, in_places
+from .renamed import Places, in_places, stored
 
 
 class _Use:
@@ -55,6 +55,8 @@ class _Use:
 
 def with_shared_margins(program: Program) -> Program:
     """The program with arrays that have the same margin in the same memory, if they are not needed at the same time."""
+    if len(stored(program, 2)) < 2:
+        return program
     kinds: defaultdict[Any, list[_Use]] = defaultdict(list)
     for use in _uses(program):
         kinds[use.kind].append(use)

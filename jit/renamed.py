@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from .program import Blocks, Buffer, Call, Compute, Entry, Gather, Nest, Operand, Program, Step, View
+from .program import Blocks, Buffer, Call, Compute, Entry, Gather, Nest, Operand, Program, Step, Store, View
 
 #: For the number of a buffer the one that takes its place.
 Places = dict[int, Buffer]
+
+
+def stored(program: Program, least: int) -> set[int]:
+    """The numbers of the buffers of the workspace, of so many elements at least, that loops store to."""
+    loops = [step for step in program.steps if isinstance(step, Nest) and step.shape != ()]
+    buffers = [entry.target.buffer for nest in loops for entry in nest.entries if isinstance(entry, Store)]
+    return {buffer.number for buffer in buffers if buffer.kind == "work" and buffer.size >= least}
 
 
 def in_places(program: Program, places: Places) -> Program:

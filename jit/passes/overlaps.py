@@ -105,6 +105,8 @@ def overlaps(graph: Graph) -> Graph:
 
 def _sums(graph: Graph) -> dict[Atom, _Sum]:
     """The sums of parts that overlap and are cheap to make again."""
+    if not any(e.primitive is ops.unslice and e.out.aval.size >= LEAST for e in graph.equations):
+        return {}
     uses = Counter([x for equation in graph.equations for x in equation.inputs])
     uses.update([*graph.outputs, *graph.guards])
     made: dict[Any, Equation] = {equation.out: equation for equation in graph.equations}

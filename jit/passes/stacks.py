@@ -21,6 +21,7 @@ from .simplify import Rewriter
 
 # The fewest terms, and the fewest elements of the sum: a tiny one stays in registers.
 FEWEST, LEAST = 8, 64
+_PRODUCTS = frozenset({ops.mul, ops.matmul})
 
 
 class _Product(NamedTuple):
@@ -54,9 +55,9 @@ def stacks(graph: Graph) -> Graph:
 
 
 def _sums(graph: Graph) -> dict[Var, _Sum]:
-    made: dict[Any, Equation] = {equation.out: equation for equation in graph.equations}
-    if sum([_product(equation, made) is not None for equation in graph.equations]) < FEWEST:
+    if sum([e.primitive in _PRODUCTS and e.out.aval.size >= LEAST for e in graph.equations]) < FEWEST:
         return {}
+    made: dict[Any, Equation] = {equation.out: equation for equation in graph.equations}
     uses = Counter([x for equation in graph.equations for x in equation.inputs])
     uses.update([*graph.outputs, *graph.guards])
     inner: set[Atom] = set()
