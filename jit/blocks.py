@@ -34,6 +34,7 @@ from .program import (
     Store,
     View,
     atoms_by_value,
+    nests,
     origin,
     views,
     written,
@@ -85,10 +86,11 @@ def blocked(program: Program) -> Program:
         if best is None or best.cost < WORTH:
             done.append(rest.popleft().step)
             continue
-        done += [*best.before, best.made(numbers, program.graph.threads)]
+        made = _facts(best.made(numbers, program.graph.threads), worth)
         for _ in range(best.seen):
             rest.popleft()
-        rest.extendleft(reversed(best.after))
+        # What comes before it can be large as well.
+        rest.extendleft(reversed([*best.before, made, *best.after]))
     return program._replace(steps=tuple(done))
 
 
@@ -195,8 +197,8 @@ def _facts(step: Step, worth: set[int]) -> _Facts:
         {rows: found for rows, found in by_rows.items() if found is not None},
         frozenset([view.buffer.number for view in views(step)]),
         frozenset([view.buffer.number for view in written(step)]),
-        frozenset(atoms_by_value(step) if isinstance(step, Nest) else ()),
-        frozenset(_made(step) if isinstance(step, Nest) else ()),
+        frozenset([x for nest in nests(step) for x in atoms_by_value(nest)]),
+        frozenset([x for nest in nests(step) for x in _made(nest)]),
     )
 
 
@@ -215,7 +217,7 @@ class _Region:
     def __init__(self, rows: int, steps: Iterable[_Facts]) -> None:
         self.rows, self.cost, self.seen = rows, 0.0, 0
         self.steps: list[Nest | Call] = []
-        self.before: list[Step] = []
+        self.before: list[_Facts] = []
         self.after: list[_Facts] = []
         self.accesses: defaultdict[int, list[Access]] = defaultdict(list)
         self.inside, self.later = _Touched(), _Touched()
@@ -231,7 +233,7 @@ class _Region:
         if accesses is not None and self.can_join(facts, accesses):
             self.join(facts, accesses)
         elif self.inside.bears(facts) and self.later.bears(facts):
-            self.before.append(facts.step)
+            self.before.append(facts)
         else:
             self.after.append(facts)
             self.later.add(facts)

@@ -240,6 +240,8 @@ def _moved(step: Step) -> int:
         return sum(map(_moved, step.steps))
     if isinstance(step, Repeat):
         return step.length * sum(map(_moved, step.program.steps))
+    if isinstance(step, Call):
+        return sum([x.aval.size * x.aval.dtype.itemsize for x in (*step.equation.inputs, step.equation.out)])
     shape = step.shape if isinstance(step, Nest) else ()
     found = 0
     for view in set(views(step)):

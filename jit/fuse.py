@@ -14,12 +14,14 @@ from autograd.primitive import Aval, Primitive, Shape
 
 from .blocks import blocked
 from .graph import Equation, Graph, Literal, Var
+from .inplace import in_place
 from .lapack import LAPACK, factorise
 from .loop import key_of, scan, uses_of
 from .lowering import Group, Lowering, key_dtype
+from .margins import with_shared_margins
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
-from .program import Call, Compute, Fill, Gather, Operand, Program, Reduce, Scalar, Scatter, Store, View
+from .program import Call, Compute, Fill, Gather, Operand, Place, Program, Reduce, Scalar, Scatter, Store, View
 from .repeats import repeat
 from .views import VIEWS, row_major, sliced
 
@@ -45,7 +47,7 @@ def fuse(graph: Graph) -> Program:
             _assemble(low, out, sums[out])
         elif out not in terms:
             _add(low, equation)
-    return low.program()
+    return in_place(with_shared_margins(low.program()))
 
 
 def _add(low: Lowering, equation: Equation) -> None:
@@ -184,16 +186,25 @@ def _fill(low: Lowering, out: Var, value: Literal) -> None:
 
 def _concatenate(low: Lowering, equation: Equation, axis: int) -> None:
     out = equation.out
-    target = low.new_buffer(out)
+    target = low.target(out)
     start, ready = 0, 0
     for x in equation.inputs:
         part = target._replace(offset=target.offset + start * target.strides[axis])
-        if x.aval.size:
+        if _is_at(low.places.get(x), part, x.aval.shape):  # type: ignore[arg-type]
+            ready = max(ready, low.ready[x])  # type: ignore[index]
+        elif x.aval.size:
             stored = low.store(x, part, 0)
             low.remember(x, part, stored)
             ready = max(ready, stored)
         start += x.aval.shape[axis]
     low.places[out], low.ready[out] = target, ready
+
+
+def _is_at(place: Place | None, part: View, shape: Shape) -> bool:
+    """Whether an array of that shape lies where a part of another one is to be."""
+    if not isinstance(place, View) or (place.buffer, place.offset) != (part.buffer, part.offset):
+        return False
+    return all(x == y for x, y, n in zip(place.strides, part.strides, shape, strict=True) if n > 1)
 
 
 def _assemble(low: Lowering, out: Var, parts: list[Equation]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import count
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from autograd import ops
 from autograd.primitive import Aval, Shape
 
 from .graph import Atom, Equation, Graph, Literal, Var
+from .passes.overlaps import CHEAP
 from .program import (
     Buffer,
     Compute,
@@ -36,9 +38,10 @@ from .views import broadcast, row_major
 
 # Past this many equations a vectorised loop body spills its registers and compiles ever slower.
 LONGEST_NEST = 300
-# What costs less than to store an array and to read it again, and how many of them in a row.
-CHEAP = frozenset({ops.add, ops.sub, ops.mul, ops.neg, ops.square, ops.maximum, ops.minimum})
+# How many operations that cost less than to store an array and to read it again are repeated in a row.
 MOST_REPEATED = 4
+# What is smaller than this is made where an array that is put together has it; blocks of rows want arrays of their own.
+SMALL_PART = 4096
 
 
 def key_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -74,6 +77,8 @@ class Lowering:
         self.fills: dict[int, list[Fill]] = {}
         self.numbers = count()
         self.output_of = _output_buffers(graph)
+        self.part_of = _parts_of_stacks(graph)
+        self.targets: dict[Var, View] = {}
         self.claimed: set[int] = set()
         for kind, variables in (("input", graph.inputs), ("capture", graph.captures)):
             for i, x in enumerate(variables):
@@ -246,12 +251,22 @@ class Lowering:
         return View(buffer, 0, row_major(aval.shape))
 
     def new_buffer(self, x: Var) -> View:
-        """Memory for `x`: that of an output if `x` is to be returned, otherwise of the workspace."""
+        """Memory for `x`: that of an output if it is to be returned, of an array that it is a part of, or its own."""
         index = self.output_of.get(x)
-        if index is None or index in self.claimed:
-            return self.buffer("work", 0, x.aval)
-        self.claimed.add(index)
-        return self.buffer("output", index, x.aval)
+        if index is not None and index not in self.claimed:
+            self.claimed.add(index)
+            return self.buffer("output", index, x.aval)
+        if x in self.part_of:
+            whole, offset = self.part_of.pop(x)
+            view = self.target(whole)
+            return View(view.buffer, view.offset + offset, row_major(x.aval.shape))
+        return self.buffer("work", 0, x.aval)
+
+    def target(self, x: Var) -> View:
+        """The memory of an array that is put together of others, some of which may lie there before."""
+        if x not in self.targets:
+            self.targets[x] = self.new_buffer(x)
+        return self.targets[x]
 
     # ---- the end ----
 
@@ -310,4 +325,26 @@ def _output_buffers(graph: Graph) -> dict[Var, int]:
             if not isinstance(x, Var) or x.aval.shape == () or x in found:
                 break
             found[x] = i
+    return found
+
+
+def _parts_of_stacks(graph: Graph) -> dict[Var, tuple[Var, int]]:
+    """For each variable that is concatenated to others, the result and its offset there, if its elements stay together.
+
+    What is reshaped and then concatenated, as by `stack`, is a part too. Only what nests store element by element can
+    lie in a part of a buffer: sums and products begin by setting a whole one.
+    """
+    made = {equation.out: equation for equation in graph.equations}
+    found: dict[Var, tuple[Var, int]] = {}
+    for primitive, inputs, params, out in graph.equations:
+        if primitive is not ops.concatenate or prod(out.aval.shape[: dict(params)["axis"]]) != 1:
+            continue
+        offset = 0
+        for part in inputs:
+            x = part
+            while x in made and made[x].primitive is ops.reshape:
+                (x,) = made[x].inputs
+            if x in made and made[x].primitive.elementwise and 1 < x.aval.size < SMALL_PART:
+                found.setdefault(x, (out, offset))
+            offset += part.aval.size
     return found

@@ -66,6 +66,15 @@ def test_a_single_nest_is_a_task_without_blocks():
     check(f, X)
 
 
+def test_what_comes_before_some_steps_is_taken_together_too():
+    # The steps over the rows of `y` can come before those over the rows of `x`, which begin and end the program.
+    f = lambda x, y: total(ops.sin(x) * total(ops.cos(x)) * total(ops.exp(y) / total(ops.exp(y))))
+    y = np.linspace(0.0, 1.0, ROWS + 40)
+    found = regions(f, X, y)
+    assert sorted([region.rows for region in found]) == [ROWS, ROWS, ROWS + 40, ROWS + 40]
+    check(f, X, y)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_results_are_the_same_for_any_number_of_threads(threads, dtype):
     def f(weights, x, labels):

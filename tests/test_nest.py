@@ -1,5 +1,6 @@
 """Loop nests: reductions over all axes, and indices by value, against NumPy."""
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -25,6 +26,37 @@ def sample(shape, dtype):
 def axes_of(shape):
     """All combinations of axes."""
     return [axis for k in range(len(shape) + 1) for axis in combinations(range(len(shape)), k)]
+
+
+# ---- short rows ----
+
+
+ROWS = {
+    "elementwise": lambda x, y, z: x * y + x,
+    "a number a row": lambda x, y, z: x * z,
+    "a sum a row": lambda x, y, z: ops.sum(x * y, axis=(1,), keepdims=False),
+    "a sum a column": lambda x, y, z: ops.sum(x * z, axis=(0,), keepdims=False),
+    "transposed": lambda x, y, z: x + ops.transpose(ops.reshape(x * z, shape=x.shape[::-1]), axes=(1, 0)),
+}
+
+
+def rows_of(n):
+    return sample((50, n), np.float64), sample((n,), np.float64), sample((50, 1), np.float64)
+
+
+@pytest.mark.parametrize("f", ROWS.values(), ids=ROWS)
+def test_short_rows(f):
+    for n in (7, 8, 9, 15, 16, 17, 32, 63, 64, 65):
+        check(f, *rows_of(n))
+
+
+@pytest.mark.parametrize("n", [8, 16, 32, 48, 64])
+def test_short_rows_are_read_as_vectors(n):
+    inputs = rows_of(n)
+    text = jit.compile(lambda x, y, z: x * y + x * z).llvm
+    assert re.search(r"load <\d+ x double>", text(*inputs))
+    # A stride between the elements of a vector would be a gather, or one load for each.
+    assert not re.search(r"gather|scatter|insertelement <\d+ x double> %", text(*inputs))
 
 
 # ---- reductions ----

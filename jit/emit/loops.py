@@ -11,10 +11,13 @@ from .types import INDEX, index
 Body = Callable[[ir.Value, list[ir.Value]], list[ir.Value]]
 
 
-def loop(builder: ir.IRBuilder, n: int | ir.Value, carried: Sequence[ir.Value], body: Body) -> list[ir.Value]:
+def loop(
+    builder: ir.IRBuilder, n: int | ir.Value, carried: Sequence[ir.Value], body: Body, whole: bool = False
+) -> list[ir.Value]:
     """Emits `for i in range(n): carried = body(i, carried)`, and returns the last `carried`.
 
-    The test stands at the end, as LLVM's vectoriser wants it; a loop of one iteration is its body.
+    The test stands at the end, as LLVM's vectoriser wants it; a loop of one iteration is its body. One that is to stay
+    `whole` is not unrolled, however short.
     """
     if isinstance(n, ir.Value):
         return _guarded(builder, n, carried, body)
@@ -22,7 +25,7 @@ def loop(builder: ir.IRBuilder, n: int | ir.Value, carried: Sequence[ir.Value], 
         return list(carried)
     if n == 1:
         return body(index(0), list(carried))
-    return _loop(builder, index(n), carried, body)
+    return _loop(builder, index(n), carried, body, whole)
 
 
 def _guarded(builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body: Body) -> list[ir.Value]:
@@ -42,7 +45,9 @@ def _guarded(builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], bo
     return list(phis)
 
 
-def _loop(builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body: Body) -> list[ir.Value]:
+def _loop(
+    builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body: Body, whole: bool = False
+) -> list[ir.Value]:
     before = builder.block
     start = builder.append_basic_block("loop")
     builder.branch(start)
@@ -59,9 +64,19 @@ def _loop(builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body:
     for phi, x in zip(phis, results, strict=True):
         phi.add_incoming(x, last)
     end = builder.append_basic_block("end")
-    builder.cbranch(builder.icmp_unsigned("<", following, n), start, end)
+    again = builder.cbranch(builder.icmp_unsigned("<", following, n), start, end)
+    if whole:
+        again.set_metadata("llvm.loop", _not_unrolled(builder.module))
     builder.position_at_end(end)
     return list(results)
+
+
+def _not_unrolled(module: ir.Module) -> ir.MDValue:
+    """What tells LLVM not to unroll one loop: a node that names itself, so that no two loops share it."""
+    note = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    node = ir.MDValue(module, (), str(len(module.metadata)))
+    node.operands = (node, note)
+    return node
 
 
 def offset(builder: ir.IRBuilder, start: int, strides: Sequence[int], position: Sequence[ir.Value]) -> ir.Value:

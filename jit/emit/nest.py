@@ -29,6 +29,10 @@ _IDENTITIES: dict[Any, Any] = {ops.sum: 0, ops.prod: 1, ops.matmul: 0}
 _INLINED = 64
 # A short loop of so many entries is not unrolled: that costs more than it gains, at compile time and at run time.
 _SHORT, _MANY = 2048, 64
+# LLVM would unroll innermost loops of so many iterations before it vectorises: what is left for it to vectorise then is
+# the loop around them, whose steps through memory are long, or nothing. A loop that reduces pays more for what is left
+# beside whole vectors.
+_LEAST, _LEAST_REDUCED, _MOST = 8, 16, 64
 
 
 def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: bool, rows: bool = False) -> ir.Function:
@@ -148,7 +152,10 @@ class _Emitter:
             self.position.pop()
             return [after[r] for r in alive]
 
-        results = loop(self.builder, self.lengths[d], [started[r] for r in alive], body)
+        length = self.lengths[d]
+        least = _LEAST_REDUCED if self.reductions else _LEAST
+        whole = d == len(self.axes) - 1 and isinstance(length, int) and least <= length <= _MOST
+        results = loop(self.builder, length, [started[r] for r in alive], body, whole)
         finished: list[Any] = [None] * len(started)
         for r, x in zip(alive, results, strict=True):
             if len(self.axes) - self.depths[r] == d:

@@ -6,8 +6,10 @@ from .cse import cse
 from .dce import dce
 from .factors import factors
 from .loops import loops
+from .overlaps import overlaps
 from .scalarise import scalarise
 from .simplify import simplify
+from .stacks import stacks
 from .stencils import stencils
 from .sums import sums
 
@@ -18,7 +20,7 @@ def _loops(graph: Graph) -> Graph:
     return reduced if changed is reduced else loops(changed, optimise)
 
 
-PIPELINE = (factors, simplify, stencils, cse, dce, _loops, sums, cse, scalarise)
+PIPELINE = (factors, simplify, stencils, cse, dce, _loops, sums, cse, stacks, overlaps, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -35,9 +37,11 @@ __all__ = [
     "factors",
     "loops",
     "optimise",
+    "overlaps",
     "parted",
     "scalarise",
     "simplify",
+    "stacks",
     "stencils",
     "sums",
 ]

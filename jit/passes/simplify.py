@@ -44,10 +44,13 @@ class Rewriter:
         simpler = None if rule is None else rule(self, out, *inputs, **dict(params))
         if simpler is not None and simpler.aval == out.aval:
             return simpler
-        equation = Equation(primitive, inputs, params, out)
-        self.equations.append(equation)
-        self.made[out] = equation
+        self.take(Equation(primitive, inputs, params, out))
         return out
+
+    def take(self, equation: Equation) -> None:
+        """Takes an equation as it is."""
+        self.equations.append(equation)
+        self.made[equation.out] = equation
 
     def expanded(self, x: Atom, out: Var) -> Atom:
         if x.aval.shape == out.aval.shape:
