@@ -38,7 +38,8 @@ PEERS = "benchmarks.peers."
 CONTESTANTS = (
     Contestant("compiled",      "ours, compiled", OURS,    "benchmarks.compiled",   "compiled", "numba"),
     Contestant("eager",         "ours, eager",    OURS,    "benchmarks.eager",      "eager",    "numpy"),
-    Contestant("numba",         "Numba by hand",  WRITTEN, "benchmarks.handwritten", "numba",    "numba"),
+    Contestant("numba",         "Numba by hand",  WRITTEN, "benchmarks.handwritten", "serial",  "numba"),
+    Contestant("numba-threads", "Numba, threads", WRITTEN, "benchmarks.handwritten", "threads", "numba"),
     Contestant("jax",           "JAX",            PEER,    PEERS + "jax_form",      "jit",      "jax"),
     Contestant("torch",         "PyTorch",        PEER,    PEERS + "torch_form",    "eager",    "torch"),
     Contestant("torch-compile", "torch.compile",  PEER,    PEERS + "torch_form",    "compile",  "torch"),
