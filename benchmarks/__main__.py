@@ -13,7 +13,8 @@ from benchmarks.contestants import CONTESTANTS, PEER, Contestant
 from benchmarks.harness import compete
 from benchmarks.machine import describe
 from benchmarks.process import HIPS_VARIABLE, Crew, WorkerError
-from benchmarks.report import COMPILED, Outcome, Progress, as_json, block, failures, summary
+from benchmarks.regimes import overview, regimes_as_json
+from benchmarks.report import COMPILED, Outcome, Progress, as_json, block, failures
 from benchmarks.workloads import WORKLOADS, Workload, select
 
 RESULTS = Path(__file__).parent / "results"
@@ -80,7 +81,7 @@ def run(
     outcomes = []
     for workload in workloads:
         say = partial(progress.about, workload.title)
-        outcome = Outcome(workload, compete(workload, contestants, crew, rounds, COMPILED, say))
+        outcome = Outcome(workload, compete(workload, contestants, crew, rounds, COMPILED, say, again=COMPILED))
         outcomes.append(outcome)
         progress.clear()
         print(block(outcome), end="\n\n", flush=True)
@@ -104,9 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         outcomes = run(workloads, contestants, crew, options.rounds, progress)
     finally:
         crew.close()
-    print(summary(outcomes))
+    print(overview(outcomes))
     settings = {"quick": options.quick, "rounds": options.rounds, "timeout": options.timeout}
-    report = as_json(outcomes, machine | {"peers": crew.versions}, settings)
+    report = as_json(outcomes, machine | {"peers": crew.versions}, settings) | {"regimes": regimes_as_json(outcomes)}
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     (options.out / "chart.svg").write_text(chart(report))
