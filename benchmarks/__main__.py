@@ -12,6 +12,7 @@ from benchmarks.chart import chart
 from benchmarks.contestants import CONTESTANTS, PEER, Contestant
 from benchmarks.harness import compete
 from benchmarks.machine import describe
+from benchmarks.markdown import markdown
 from benchmarks.process import HIPS_VARIABLE, Crew, WorkerError
 from benchmarks.regimes import overview, regimes_as_json
 from benchmarks.report import COMPILED, Outcome, Progress, as_json, block, failures
@@ -111,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     (options.out / "chart.svg").write_text(chart(report))
-    print(f"\nwritten: {options.out / 'results.json'}, {options.out / 'chart.svg'}")
+    (options.out / "tables.md").write_text(markdown(report))
+    print(f"\nwritten to {options.out}: results.json, chart.svg, tables.md")
     bad = [line for outcome in outcomes for line in failures(outcome)]
     for line in bad:
         print(line, file=sys.stderr)

@@ -23,7 +23,7 @@ from benchmarks.drawing import (
 from benchmarks.regimes import REGIMES
 
 TITLE = "Time of a value and gradient, relative to ours compiled"
-WIDTH, LEFT, RIGHT, TOP, ROW, HEAD = 960, 210, 200, 92, 28, 46
+WIDTH, LEFT, RIGHT, TOP, ROW, HEAD = 980, 210, 215, 92, 28, 46
 LOW, HIGH = -0.5, 1.0
 MARKS = {
     "bound": f'<circle r="4" fill="{FASTER}" stroke="white"/>',
@@ -77,8 +77,8 @@ def row(axis: LogAxis, y: float, workload: dict[str, Any], titles: dict[str, str
         fill = FASTER if ratio >= 1.0 else SLOWER
         width = max(1.5, end - start)
         parts.append(f'<rect x="{start:.1f}" y="{y - 8:g}" width="{width:.1f}" height="16" rx="2" fill="{fill}"/>')
-        parts.append(text(WIDTH - RIGHT + 64, y + 4.5, f"{number(ratio)}x", "end", 14, INK, 700))
-        parts.append(text(WIDTH - RIGHT + 74, y + 4.5, titles[best], "start", 12, QUIET))
+        parts.append(text(WIDTH - RIGHT + 80, y + 4.5, f"{number(ratio)}x", "end", 14, INK, 700))
+        parts.append(text(WIDTH - RIGHT + 90, y + 4.5, titles[best], "start", 12, QUIET))
     for name, (kind, ratio) in shown.items():
         if name != best:
             hint = f"<title>{escape(titles[name])}: {number(ratio)}x</title>"
@@ -103,8 +103,8 @@ def regime(axis: LogAxis, top: float, name: str, report: dict[str, Any]) -> tupl
     bottom = top + ROW * len(workloads)
     parts = [text(24, top - 12, figures["title"], size=14, weight=700), *grid(axis, top, bottom)]
     if figures["best_peer"]:
-        parts.append(text(WIDTH - RIGHT + 64, top - 12, f"{number(figures['best_peer'])}x", "end", 14, QUIET, 700))
-        parts.append(text(WIDTH - RIGHT + 74, top - 12, "geometric mean", "start", 12, QUIET))
+        parts.append(text(WIDTH - RIGHT + 80, top - 12, f"{number(figures['best_peer'])}x", "end", 14, QUIET, 700))
+        parts.append(text(WIDTH - RIGHT + 90, top - 12, "geometric mean", "start", 12, QUIET))
     for i, workload in enumerate(workloads):
         parts += row(axis, top + ROW * (i + 0.5), workload, report["contestants"])
     return parts, bottom

@@ -11,6 +11,7 @@ from benchmarks import curves
 from benchmarks.chart import chart
 from benchmarks.curves_chart import curves_chart
 from benchmarks.drawing import LogAxis, number, spread
+from benchmarks.markdown import markdown
 from benchmarks.measure import Entry
 from benchmarks.plot import count, decades, duration
 from benchmarks.regimes import means, overview, regimes_as_json
@@ -172,6 +173,22 @@ def test_chart_is_well_formed_and_shows_every_workload():
 
 def test_chart_of_nothing_is_well_formed():
     assert ElementTree.fromstring(chart(report([]))).tag.endswith("svg")
+
+
+def test_markdown_has_a_table_for_each_regime_and_one_of_costs():
+    speed, large, cost = markdown(report(outcomes())).strip().split("\n\n")
+    assert speed.splitlines() == [
+        "| Many small values | a call | bound | JAX | PyTorch | CasADi | HIPS autograd | Numba by hand |",
+        "|---|---|---|---|---|---|---|---|",
+        "| Seed polynomial | 1.5 us | 0.6 us | 5 | – | **0.9** | wrong | 0.3 |",
+        "| RNN 100x32 | 2 ms | – | – | timeout | – | – | – |",
+        "| geometric mean, best peer 0.9 |  |  |  |  |  |  | 0.3 |",
+    ]
+    assert large.splitlines()[2:] == [
+        "| Heat equation 128x50 | 2 ms | – | **4** | 0.7 |",
+        "| geometric mean, best peer 4 |  |  |  | 0.7 |",
+    ]
+    assert cost.splitlines()[2] == "| Seed polynomial | 2 | 50 ms | 4 ms | 100 ms | 3.0 MB | 25 MB | 0.0 MB | – |"
 
 
 def test_labels_are_moved_apart_and_no_further():
