@@ -16,7 +16,7 @@ from .heat import memory as heat_memory
 from .networks import mlp, mlp_memory, rnn, rnn_memory
 from .options import black_scholes, black_scholes_threads
 from .regression import logistic, logistic_threads
-from .scalars import lorenz, polynomial, rosenbrock, square
+from .scalars import lorenz, polynomial, rosenbrock, rosenbrock_threads, square
 
 Made = tuple[Callable[..., Any], tuple[np.ndarray, ...]]
 
@@ -35,6 +35,7 @@ SERIAL: dict[str, Callable[..., Made]] = {
 #: With `prange`, where it can pay. The networks' threads are those of BLAS, in the other form too.
 THREADS: dict[str, Callable[..., Made]] = {
     "square": lambda x: (square, ()),
+    "rosenbrock": lambda x: (rosenbrock_threads, ()),
     "logistic": lambda *inputs: (logistic_threads, ()),
     "black_scholes": lambda *inputs: (black_scholes_threads, ()),
     "heat": lambda initial, rates, target: (heat_threads, heat_memory(initial)),

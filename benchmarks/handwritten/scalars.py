@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+from numba import get_num_threads, prange
 
 from benchmarks.steps import LORENZ_STEPS
 
-from .kernels import kernel
+from .kernels import kernel, parallel
 
 
 @kernel
@@ -22,18 +23,40 @@ def polynomial(x: Any) -> Any:
 
 
 @kernel
-def rosenbrock(x: Any) -> Any:
-    """One pass; each element's two terms are computed anew, since to carry one along would end vectorisation."""
-    n = x.size
-    gradient = np.empty(n)
-    excess, rest = x[1] - x[0] * x[0], 1.0 - x[0]
-    value = 100.0 * excess * excess + rest * rest
-    gradient[0] = -400.0 * excess * x[0] - 2.0 * rest
-    for i in range(1, n - 1):
+def valley_between(x: Any, gradient: Any, begin: Any, end: Any) -> Any:
+    """Inner elements in one pass; what two share is computed twice, since to carry it along would end vectorisation."""
+    value = 0.0
+    for i in range(begin, end):
         before, excess, rest = x[i] - x[i - 1] * x[i - 1], x[i + 1] - x[i] * x[i], 1.0 - x[i]
         value += 100.0 * excess * excess + rest * rest
         gradient[i] = 200.0 * before - 400.0 * excess * x[i] - 2.0 * rest
+    return value
+
+
+@kernel
+def valley_ends(x: Any, gradient: Any) -> Any:
+    """The first and the last element."""
+    n = x.size
+    excess, rest = x[1] - x[0] * x[0], 1.0 - x[0]
+    gradient[0] = -400.0 * excess * x[0] - 2.0 * rest
     gradient[n - 1] = 200.0 * (x[n - 1] - x[n - 2] * x[n - 2])
+    return 100.0 * excess * excess + rest * rest
+
+
+@kernel
+def rosenbrock(x: Any) -> Any:
+    """The valley on one thread."""
+    gradient = np.empty(x.size)
+    return valley_ends(x, gradient) + valley_between(x, gradient, 1, x.size - 1), gradient
+
+
+@parallel
+def rosenbrock_threads(x: Any) -> Any:
+    """The valley with the elements shared among the threads."""
+    inner, tasks, gradient = x.size - 2, get_num_threads(), np.empty(x.size)
+    value = valley_ends(x, gradient)
+    for task in prange(tasks):
+        value += valley_between(x, gradient, 1 + inner * task // tasks, 1 + inner * (task + 1) // tasks)
     return value, gradient
 
 
