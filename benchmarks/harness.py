@@ -124,6 +124,18 @@ def check(workload: Workload, results: dict[str, Result], entries: Entries, valu
             reference = result
 
 
+def finish(crew: Crew, contestant: Contestant, entry: Entry) -> None:
+    """Asks a contestant for its memory, or ends its process where it has failed."""
+    if entry.status == "ok":
+        try:
+            answer = crew.get(contestant).ask(do="memory")
+            entry.memory, entry.call_memory = answer["whole"], answer["calls"]
+        except WorkerError as error:
+            entry.fail(error)
+    if entry.status in ("timeout", "error"):
+        crew.drop(contestant.name)
+
+
 def compete(
     workload: Workload,
     contestants: Sequence[Contestant],
@@ -149,10 +161,5 @@ def compete(
             entries[name].fail(error)
     alternate(timers, baseline, rounds, entries, progress)
     for contestant in contestants:
-        entry = entries[contestant.name]
-        if entry.status == "ok":
-            answer = crew.get(contestant).ask(do="memory")
-            entry.memory, entry.call_memory = answer["whole"], answer["calls"]
-        elif entry.status in ("timeout", "error"):
-            crew.drop(contestant.name)
+        finish(crew, contestant, entries[contestant.name])
     return entries
