@@ -64,13 +64,13 @@ def line(first: str, cells: Sequence[str]) -> str:
 def measured(
     workload: Workload, contestants: Sequence[Contestant], crew: Crew, rounds: int, baseline: str, progress: Progress
 ) -> dict[str, float | None]:
-    """Each contestant's time; what is wrong with a result of anyone is told and ends the program."""
+    """Each contestant's time, the least of the rounds; what is wrong with a result of anyone ends the program."""
     entries = compete(workload, contestants, crew, rounds, baseline, partial(progress.about, workload.title))
     progress.clear()
     wrong = [f"{workload.name}, {name}: {e.detail}" for name, e in entries.items() if e.status == "wrong"]
     if wrong or entries[baseline].status != "ok":
         raise SystemExit("\n".join(wrong) or f"{workload.name}, {baseline}: {entries[baseline].detail}")
-    return {name: entry.time for name, entry in entries.items()}
+    return {name: min(entry.rounds) if entry.time else None for name, entry in entries.items()}
 
 
 def by_size(sizes: Sequence[int], peers: Sequence[str], rounds: int, patience: float, progress: Progress) -> Any:

@@ -1,5 +1,6 @@
 """The picture of the curves: a wide panel for sizes above two smaller ones."""
 
+import math
 from typing import Any
 
 from benchmarks.drawing import QUIET, picture, text
@@ -40,10 +41,11 @@ def threads_panel(part: dict[str, Any]) -> Panel:
         lines.append(Line(f"{points[-1][1]:.1f}x {row['title']}", points))
     counts = sorted({k for line in lines for k, _ in line.points})
     ideal = Line("ideal", tuple((k, k) for k in counts), dashed=True)
-    least = min(y for line in lines for _, y in line.points)
-    ticks = [1.0] if least >= 0.95 else [0.5, 1.0]
+    shown = [y for line in (*lines, ideal) for _, y in line.points]
+    # A twentieth beyond an end is noise, for which no room is made.
+    low, high = math.floor(math.log2(min(shown) * 1.05)), math.ceil(math.log2(max(shown) / 1.05))
     x_ticks = tuple((float(k), f"{k}") for k in counts)
-    y_ticks = tuple((k, f"{k:g}x") for k in [*ticks, *(float(k) for k in counts if k > 1)])
+    y_ticks = tuple((2.0**k, f"{2.0**k:g}x") for k in range(low, high + 1))
     return Panel("Speed against threads", "by that of one thread", "threads", (*lines, ideal), x_ticks, y_ticks)
 
 

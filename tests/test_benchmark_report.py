@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import curves
 from benchmarks.chart import chart
-from benchmarks.curves_chart import curves_chart
+from benchmarks.curves_chart import curves_chart, threads_panel
 from benchmarks.drawing import LogAxis, number, spread
 from benchmarks.markdown import markdown
 from benchmarks.measure import Entry
@@ -224,6 +224,13 @@ CURVES: dict[str, Any] = {
     },
     "threads": {"rows": [{"title": "Heat equation 128x50", "times": {"1": 2.0, "2": 1.0, "4": 0.8}}]},
 }
+
+
+@pytest.mark.parametrize(("slow", "labels"), [(2.05, ["1x", "2x", "4x"]), (5.0, ["0.25x", "0.5x", "1x", "2x", "4x"])])
+def test_speed_below_one_thread_is_in_the_picture(slow, labels):
+    part = {"rows": [{"title": "A", "times": {"1": 2.0, "2": slow, "4": 0.8}}]}
+    panel = threads_panel(part)
+    assert [label for _, label in panel.y_ticks] == labels
 
 
 @pytest.mark.parametrize("left_out", ["", "size", "operations", "threads"])
