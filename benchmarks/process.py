@@ -18,6 +18,8 @@ from benchmarks.contestants import PEER, Contestant
 ROOT = Path(__file__).resolve().parent.parent
 HIPS_VARIABLE = "BENCHMARKS_HIPS"
 CACHE_VARIABLE = "JIT_CACHE_DIR"
+# At least so long a library may take to be imported and to compile its first function.
+START_SECONDS = 180.0
 
 
 class WorkerError(RuntimeError):
@@ -55,7 +57,7 @@ class Worker:
         variables: Mapping[str, str] | None = None,
     ):
         self.name = contestant.name
-        self.patience = patience
+        self.patience = max(patience, START_SECONDS)
         self.scratch = tempfile.TemporaryDirectory(prefix="benchmarks-", ignore_cleanup_errors=True)
         self.kernels = Path(self.scratch.name, "tapejit")
         self.log = Path(self.scratch.name, "stderr.txt")
@@ -78,6 +80,7 @@ class Worker:
         except WorkerError:
             self.close()
             raise
+        self.patience = patience
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
