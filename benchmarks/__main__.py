@@ -4,16 +4,19 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.chart import chart
 from benchmarks.contestants import CONTESTANTS, PEER, Contestant
 from benchmarks.harness import compete
 from benchmarks.machine import describe
+from benchmarks.markdown import markdown
 from benchmarks.process import HIPS_VARIABLE, Crew, WorkerError
-from benchmarks.report import COMPILED, Outcome, Progress, as_json, block, failures, summary
+from benchmarks.regimes import overview, regimes_as_json
+from benchmarks.report import COMPILED, Outcome, Progress, as_json, block, failures
 from benchmarks.workloads import WORKLOADS, Workload, select
 
 RESULTS = Path(__file__).parent / "results"
@@ -75,16 +78,28 @@ def run(
     crew: Crew,
     rounds: int,
     progress: Progress,
+    keep: Callable[[Sequence[Outcome]], None],
 ) -> list[Outcome]:
-    """Every workload's outcome, printed as it comes."""
+    """Every workload's outcome, printed and kept as it comes."""
     outcomes = []
     for workload in workloads:
         say = partial(progress.about, workload.title)
-        outcome = Outcome(workload, compete(workload, contestants, crew, rounds, COMPILED, say))
+        outcome = Outcome(workload, compete(workload, contestants, crew, rounds, COMPILED, say, again=COMPILED))
         outcomes.append(outcome)
         progress.clear()
         print(block(outcome), end="\n\n", flush=True)
+        keep(outcomes)
     return outcomes
+
+
+def write(options: argparse.Namespace, machine: dict[str, Any], crew: Crew, outcomes: Sequence[Outcome]) -> None:
+    """Writes what is known so far."""
+    settings = {"quick": options.quick, "rounds": options.rounds, "timeout": options.timeout}
+    report = as_json(outcomes, machine | {"peers": crew.versions}, settings) | {"regimes": regimes_as_json(outcomes)}
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    (options.out / "chart.svg").write_text(chart(report))
+    (options.out / "tables.md").write_text(markdown(report))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,16 +116,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         contestants, notes = present(crew, options.peers, progress)
         progress.clear()
         print("\n".join([*notes, ""]))
-        outcomes = run(workloads, contestants, crew, options.rounds, progress)
+        keep = partial(write, options, machine, crew)
+        outcomes = run(workloads, contestants, crew, options.rounds, progress, keep)
     finally:
         crew.close()
-    print(summary(outcomes))
-    settings = {"quick": options.quick, "rounds": options.rounds, "timeout": options.timeout}
-    report = as_json(outcomes, machine | {"peers": crew.versions}, settings)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "results.json").write_text(json.dumps(report, indent=1) + "\n")
-    (options.out / "chart.svg").write_text(chart(report))
-    print(f"\nwritten: {options.out / 'results.json'}, {options.out / 'chart.svg'}")
+    print(overview(outcomes))
+    print(f"\nwritten to {options.out}: results.json, chart.svg, tables.md")
     bad = [line for outcome in outcomes for line in failures(outcome)]
     for line in bad:
         print(line, file=sys.stderr)

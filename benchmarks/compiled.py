@@ -1,4 +1,4 @@
-"""Our compiled kernels: `jit.value_and_grad` of the workload's plain function."""
+"""Our compiled kernels: `jit.value_and_grad` of the workload's plain function, that bound, and `jit.compile`."""
 
 from typing import Any
 
@@ -16,5 +16,11 @@ def collect(result: Any) -> tuple[float, Gradients]:
 
 
 def build(form: str, family: str, inputs: tuple[np.ndarray, ...], argnums: tuple[int, ...]) -> Run | None:
-    """The workload's value and gradient, arrays in and arrays out."""
-    return Run(jit.value_and_grad(FUNCTIONS[family], argnums), inputs, collect)
+    """The workload `compiled`, arrays in and arrays out; with inputs and results `bound`; its `value` alone."""
+    function = FUNCTIONS[family]
+    if form == "value":
+        return Run(jit.compile(function), inputs, lambda value: (float(value), []))
+    value_and_grad = jit.value_and_grad(function, argnums)
+    if form == "bound":
+        return Run(value_and_grad.bind(*inputs), (), collect)
+    return Run(value_and_grad, inputs, collect)

@@ -30,15 +30,19 @@ class Contestant:
     package: str
 
 
-OURS, WRITTEN, PEER = "ours", "written", "peer"
+#: `VALUE` marks what computes no gradient, to be compared with what does.
+OURS, VALUE, WRITTEN, PEER = "ours", "value", "written", "peer"
 
 PEERS = "benchmarks.peers."
 
 # fmt: off
 CONTESTANTS = (
     Contestant("compiled",      "ours, compiled", OURS,    "benchmarks.compiled",   "compiled", "numba"),
+    Contestant("bound",         "ours, bound",    OURS,    "benchmarks.compiled",   "bound",    "numba"),
+    Contestant("value",         "ours, value alone", VALUE, "benchmarks.compiled",  "value",    "numba"),
     Contestant("eager",         "ours, eager",    OURS,    "benchmarks.eager",      "eager",    "numpy"),
-    Contestant("numba",         "Numba by hand",  WRITTEN, "benchmarks.handwritten", "numba",    "numba"),
+    Contestant("numba",         "Numba by hand",  WRITTEN, "benchmarks.handwritten", "serial",  "numba"),
+    Contestant("numba-threads", "Numba, threads", WRITTEN, "benchmarks.handwritten", "threads", "numba"),
     Contestant("jax",           "JAX",            PEER,    PEERS + "jax_form",      "jit",      "jax"),
     Contestant("torch",         "PyTorch",        PEER,    PEERS + "torch_form",    "eager",    "torch"),
     Contestant("torch-compile", "torch.compile",  PEER,    PEERS + "torch_form",    "compile",  "torch"),

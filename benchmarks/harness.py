@@ -1,20 +1,19 @@
 """Measurement: results are compared first, then contestants alternate with ours, round by round."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.contestants import Contestant
+from benchmarks.contestants import VALUE, Contestant
 from benchmarks.measure import Entries, Entry, Result, alternate, difference
-from benchmarks.process import Crew, Worker, WorkerError
+from benchmarks.process import CACHE_VARIABLE, Crew, Worker, WorkerError
 from benchmarks.workloads import Workload
 
 BATCH_SECONDS = 0.03
 WARM_SECONDS = 0.003
-
 SETTLE_SECONDS = 0.03
 
 
@@ -43,8 +42,8 @@ def timer(worker: Worker) -> Callable[[], float]:
     return measure
 
 
-def first_result(worker: Worker, workload: Workload, folder: Path, entry: Entry) -> Result | None:
-    """Lets a worker build the workload; its first result, or None where it has no form of it."""
+def first_result(worker: Worker, workload: Workload, folder: Path) -> tuple[Result, float] | None:
+    """Lets a worker build the workload; its first result and the seconds to it, or None where it has no form of it."""
     answer = worker.ask(
         do="prepare",
         family=workload.family,
@@ -53,11 +52,28 @@ def first_result(worker: Worker, workload: Workload, folder: Path, entry: Entry)
         result=str(folder / "result.npz"),
     )
     if "absent" in answer:
-        entry.status = "absent"
         return None
-    entry.first_call = answer["first_call"]
     with np.load(folder / "result.npz") as stored:
-        return float(stored["arr_0"]), [stored[f"arr_{i + 1}"] for i in range(len(stored.files) - 1)]
+        result = float(stored["arr_0"]), [stored[f"arr_{i + 1}"] for i in range(len(stored.files) - 1)]
+    return result, answer["first_call"]
+
+
+def call_again(
+    workload: Workload, contestant: Contestant, crew: Crew, folder: Path, result: Result, entry: Entry
+) -> None:
+    """Notes the first call of a new process, where the disk cache is the one that the old process has filled.
+
+    **Errors:** `WorkerError` where the result is another one.
+    """
+    worker = crew.fresh(contestant, {CACHE_VARIABLE: str(crew.get(contestant).kernels)})
+    try:
+        answer = first_result(worker, workload, folder)
+    finally:
+        worker.close()
+    wrong = "no answer" if answer is None else difference(result, answer[0], workload.tolerance)
+    if answer is None or wrong:
+        raise WorkerError("wrong", f"with what the disk cache holds: {wrong}")
+    entry.warm_call = answer[1]
 
 
 def gather(
@@ -66,8 +82,9 @@ def gather(
     crew: Crew,
     entries: Entries,
     progress: Callable[[str], None],
+    again: str | None = None,
 ) -> dict[str, Result]:
-    """Every contestant's first result; failures go to the entries."""
+    """Every contestant's first result, and from a second process that of `again`; failures go to the entries."""
     results = {}
     with TemporaryDirectory(prefix="benchmarks-") as name:
         np.savez(Path(name, "inputs.npz"), *workload.inputs())
@@ -75,28 +92,48 @@ def gather(
             entry = entries[contestant.name]
             progress(f"preparing {contestant.name}")
             try:
-                result = first_result(crew.get(contestant), workload, Path(name), entry)
+                answer = first_result(crew.get(contestant), workload, Path(name))
+                if answer is None:
+                    entry.status = "absent"
+                    continue
+                results[contestant.name], entry.first_call = answer
+                if contestant.name == again:
+                    call_again(workload, contestant, crew, Path(name), answer[0], entry)
             except WorkerError as error:
                 entry.fail(error)
                 crew.drop(contestant.name)
-                continue
-            if result is not None:
-                results[contestant.name] = result
-    return results
+    return {name: result for name, result in results.items() if entries[name].status == "ok"}
 
 
-def check(workload: Workload, results: dict[str, Result], entries: Entries) -> None:
-    """Compares each value with NumPy's and each gradient with the first contestant's that has that value."""
+def check(workload: Workload, results: dict[str, Result], entries: Entries, valued: Collection[str] = ()) -> None:
+    """Compares each value with NumPy's and each gradient with the first contestant's that has that value.
+
+    Contestants that are `valued` compute no gradient.
+    """
     value = float(workload.function(*workload.inputs()))
     reference: Result | None = None
     for name, result in results.items():
         wrong = difference((value, result[1]), result, workload.tolerance)
-        if not wrong and reference is not None:
+        if not wrong and name in valued:
+            wrong = f"{len(result[1])} gradients, not 0" if result[1] else ""
+        elif not wrong and reference is not None:
             wrong = difference(reference, result, workload.tolerance)
         if wrong:
             entries[name].status, entries[name].detail = "wrong", wrong
-        elif reference is None:
+        elif reference is None and name not in valued:
             reference = result
+
+
+def finish(crew: Crew, contestant: Contestant, entry: Entry) -> None:
+    """Asks a contestant for its memory, or ends its process where it has failed."""
+    if entry.status == "ok":
+        try:
+            answer = crew.get(contestant).ask(do="memory")
+            entry.memory, entry.call_memory = answer["whole"], answer["calls"]
+        except WorkerError as error:
+            entry.fail(error)
+    if entry.status in ("timeout", "error"):
+        crew.drop(contestant.name)
 
 
 def compete(
@@ -106,10 +143,12 @@ def compete(
     rounds: int,
     baseline: str,
     progress: Callable[[str], None] = lambda text: None,
+    again: str | None = None,
 ) -> Entries:
-    """One workload's whole comparison: build, compare, then time those that agree."""
+    """One workload's whole comparison: build (`again` in a second process too), compare, then time those that agree."""
     entries = {contestant.name: Entry() for contestant in contestants}
-    check(workload, gather(workload, contestants, crew, entries, progress), entries)
+    results = gather(workload, contestants, crew, entries, progress, again)
+    check(workload, results, entries, [c.name for c in contestants if c.kind == VALUE])
     timers = {}
     for contestant in contestants:
         name = contestant.name
@@ -121,7 +160,6 @@ def compete(
         except WorkerError as error:
             entries[name].fail(error)
     alternate(timers, baseline, rounds, entries, progress)
-    for name, entry in entries.items():
-        if entry.status in ("timeout", "error"):
-            crew.drop(name)
+    for contestant in contestants:
+        finish(crew, contestant, entries[contestant.name])
     return entries

@@ -14,11 +14,18 @@ Result = tuple[float, Gradients]
 
 @dataclass
 class Entry:
-    """What came of one contestant at one workload; times in seconds a call."""
+    """What came of one contestant at one workload; times in seconds a call, memory in bytes.
+
+    `warm_call` is the first call of a process whose disk cache another one has filled. `memory` is the growth of the
+    peak from before the workload was built, `call_memory` the same without the peak of the first call.
+    """
 
     status: str = "ok"
     detail: str = ""
     first_call: float | None = None
+    warm_call: float | None = None
+    memory: int | None = None
+    call_memory: int | None = None
     rounds: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from benchmarks.contestants import PEER, Contestant
 
 ROOT = Path(__file__).resolve().parent.parent
 HIPS_VARIABLE = "BENCHMARKS_HIPS"
+CACHE_VARIABLE = "JIT_CACHE_DIR"
+# At least so long a library may take to be imported and to compile its first function.
+START_SECONDS = 180.0
 
 
 class WorkerError(RuntimeError):
@@ -27,12 +31,12 @@ class WorkerError(RuntimeError):
 
 
 def environment(scratch: str) -> dict[str, str]:
-    """A worker's environment: every compiler's cache is empty, or first-call times would mean nothing."""
+    """A worker's environment: every compiler's cache is in the folder, a new one, or first calls would mean nothing."""
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", "")))),
         "XDG_CACHE_HOME": scratch,
-        "JIT_CACHE_DIR": str(Path(scratch, "tapejit")),
+        CACHE_VARIABLE: str(Path(scratch, "tapejit")),
         "NUMBA_CACHE_DIR": str(Path(scratch, "numba")),
         "TORCHINDUCTOR_CACHE_DIR": str(Path(scratch, "inductor")),
         "PYTENSOR_FLAGS": f"base_compiledir={Path(scratch, 'pytensor')}",
@@ -40,12 +44,22 @@ def environment(scratch: str) -> dict[str, str]:
 
 
 class Worker:
-    """A contestant's process; `ask` sends one question and waits for its answer."""
+    """A contestant's process; `ask` sends one question and waits for its answer.
 
-    def __init__(self, contestant: Contestant, folder: str = "", patience: float = 120.0):
+    `folder` is searched first for its library; `variables` are added to its environment.
+    """
+
+    def __init__(
+        self,
+        contestant: Contestant,
+        folder: str = "",
+        patience: float = 120.0,
+        variables: Mapping[str, str] | None = None,
+    ):
         self.name = contestant.name
-        self.patience = patience
+        self.patience = max(patience, START_SECONDS)
         self.scratch = tempfile.TemporaryDirectory(prefix="benchmarks-", ignore_cleanup_errors=True)
+        self.kernels = Path(self.scratch.name, "tapejit")
         self.log = Path(self.scratch.name, "stderr.txt")
         words = [contestant.module, contestant.form, contestant.package, *filter(None, [folder])]
         with self.log.open("wb") as log:
@@ -56,7 +70,7 @@ class Worker:
                 stderr=log,
                 text=True,
                 cwd=self.scratch.name,
-                env=environment(self.scratch.name),
+                env=environment(self.scratch.name) | dict(variables or {}),
                 start_new_session=True,
             )
         self.lines: queue.Queue[str] = queue.Queue()
@@ -66,6 +80,7 @@ class Worker:
         except WorkerError:
             self.close()
             raise
+        self.patience = patience
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
@@ -112,12 +127,18 @@ class Crew:
     """The running workers, started at first use and again after a failure.
 
     `folders` names, for contestants that need one, the folder that is searched first for their library, or
-    None where it was not given.
+    None where it was not given; `variables` are what contestants find in their environments.
     """
 
-    def __init__(self, folders: dict[str, str | None], patience: float):
+    def __init__(
+        self,
+        folders: Mapping[str, str | None],
+        patience: float,
+        variables: Mapping[str, Mapping[str, str]] | None = None,
+    ):
         self.folders = folders
         self.patience = patience
+        self.variables = variables or {}
         self.workers: dict[str, Worker] = {}
         self.versions: dict[str, str] = {}
 
@@ -125,13 +146,17 @@ class Crew:
         """The contestant's worker; a `WorkerError` of kind missing where its library is not found."""
         name = contestant.name
         if name not in self.workers:
-            folder = self.folders.get(name, "")
-            if folder is None:
+            if self.folders.get(name, "") is None:
                 raise WorkerError("missing", f"say where it is with --hips or {HIPS_VARIABLE}")
-            self.workers[name] = Worker(contestant, folder and str(Path(folder).resolve()), self.patience)
+            self.workers[name] = self.fresh(contestant, self.variables.get(name))
             if contestant.kind == PEER:
                 self.versions[contestant.package] = self.workers[name].version
         return self.workers[name]
+
+    def fresh(self, contestant: Contestant, variables: Mapping[str, str] | None) -> Worker:
+        """A worker beside the one that `get` returns, for the caller to end."""
+        folder = self.folders.get(contestant.name)
+        return Worker(contestant, str(Path(folder).resolve()) if folder else "", self.patience, variables)
 
     def drop(self, name: str) -> None:
         """Ends one worker; the next `get` starts a new one."""

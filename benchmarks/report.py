@@ -1,11 +1,11 @@
-"""The report: blocks and a summary as text, and the same as JSON."""
+"""The report of each workload as text, and of all as JSON."""
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from benchmarks.contestants import BY_NAME, CONTESTANTS, OURS, PEER
+from benchmarks.contestants import BY_NAME, CONTESTANTS, OURS, PEER, VALUE, WRITTEN
 from benchmarks.measure import Entries, Entry
 from benchmarks.workloads import Workload
 
@@ -28,6 +28,14 @@ def times(ratio: float | None) -> str:
     return "-" if ratio is None else f"{ratio:.3g}x" if ratio < 100 else f"{ratio:.0f}x"
 
 
+def megabytes(size: int | None) -> str:
+    """Memory with one digit below ten."""
+    if size is None:
+        return "-"
+    scaled = max(0.0, size / 1e6)
+    return f"{scaled:.1f} MB" if scaled < 9.95 else f"{scaled:.0f} MB"
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One workload's entries."""
@@ -35,41 +43,64 @@ class Outcome:
     workload: Workload
     entries: Entries
 
+    def entry(self, name: str | None) -> Entry:
+        """A contestant's entry, an empty one where it did not take part."""
+        return self.entries.get(name or "", Entry())
+
+    def time(self, name: str | None) -> float | None:
+        """A contestant's time."""
+        return self.entry(name).time
+
+    def ratio(self, name: str | None) -> float | None:
+        """A contestant's time by that of ours compiled."""
+        return self.entry(name).ratio
+
+    def best(self, kind: str) -> str | None:
+        """The contestant of a kind with the least time; None where none was timed."""
+        timed = [name for name, entry in self.entries.items() if BY_NAME[name].kind == kind and entry.time]
+        return min(timed, key=lambda name: self.entries[name].time or 0.0, default=None)
+
     @property
     def best_peer(self) -> str | None:
-        """The peer with the least time, hand-written kernels not being one; None where none was timed."""
-        timed = [name for name, entry in self.entries.items() if BY_NAME[name].kind == PEER and entry.time]
-        return min(timed, key=lambda name: self.entries[name].time or 0.0, default=None)
+        """The fastest peer, hand-written kernels not being one."""
+        return self.best(PEER)
+
+    @property
+    def best_written(self) -> str | None:
+        """The faster hand-written kernel."""
+        return self.best(WRITTEN)
+
+    @property
+    def gradient_cost(self) -> float | None:
+        """The time of value and gradient by that of the value alone, both compiled by us."""
+        ratio = self.ratio("value")
+        return 1.0 / ratio if ratio else None
 
 
 def row(name: str, entry: Entry, baseline: str) -> str:
     """A contestant's line in a block."""
-    start = f"  {BY_NAME[name].title:<28}"
+    start = f"  {BY_NAME[name].title:<24}"
     if entry.status != "ok":
         return start + STATUS[entry.status] + (f": {entry.detail}" if entry.detail else "")
     ratio = "1x" if name == baseline else times(entry.ratio)
-    return f"{start}{seconds(entry.time):>10}{seconds(entry.first_call):>14}{ratio:>19}"
+    return f"{start}{seconds(entry.time):>10}{ratio:>12}{seconds(entry.first_call):>14}{megabytes(entry.memory):>12}"
 
 
 def block(outcome: Outcome, baseline: str = COMPILED) -> str:
-    """Every contestant's line for one workload; the last column is the time by the baseline's."""
-    by = f"by {BY_NAME[baseline].title}"
-    head = f"{outcome.workload.title:<30}{'a call':>10}{'first call':>14}{by:>19}"
+    """Every contestant's line for one workload; the second column is the time by the baseline's."""
+    head = f"{outcome.workload.title:<26}{'a call':>10}{'by ours':>12}{'first call':>14}{'memory':>12}"
     return "\n".join([head, *(row(name, entry, baseline) for name, entry in outcome.entries.items())])
 
 
 def summary(outcomes: Sequence[Outcome], baseline: str = COMPILED) -> str:
-    """One line a workload: the baseline, the best peer, their ratio, and plain Numba's."""
-    lines = [f"{'':<28}{'ours':>9}{'best peer':>11}{'by ours':>9}  {'':<15}{'Numba by hand':>14}"]
+    """One line a workload: the baseline, the best peer, and their ratio."""
+    lines = [f"{'':<28}{'ours':>9}{'best peer':>11}{'by ours':>9}"]
     for outcome in outcomes:
-        entries, best = outcome.entries, outcome.best_peer
-        ours = entries.get(baseline, Entry())
-        peer, written = entries.get(best or "", Entry()), entries.get("numba", Entry())
-        title = BY_NAME[best].title if best else ""
-        lines.append(
-            f"{outcome.workload.title:<28}{seconds(ours.time):>9}{seconds(peer.time):>11}"
-            f"{times(peer.ratio):>9}  {title:<15}{times(written.ratio):>14}"
+        best = outcome.best_peer
+        figures = (
+            f"{seconds(outcome.time(baseline)):>9}{seconds(outcome.time(best)):>11}{times(outcome.ratio(best)):>9}"
         )
+        lines.append(f"{outcome.workload.title:<28}{figures}  {BY_NAME[best].title if best else ''}".rstrip())
     return "\n".join(lines)
 
 
@@ -78,12 +109,12 @@ def failures(outcome: Outcome) -> list[str]:
     return [
         f"{outcome.workload.name}, {BY_NAME[name].title}: {entry.status}: {entry.detail}"
         for name, entry in outcome.entries.items()
-        if entry.status == "wrong" or (entry.status not in ("ok", "absent") and BY_NAME[name].kind == OURS)
+        if entry.status == "wrong" or (entry.status not in ("ok", "absent") and BY_NAME[name].kind in (OURS, VALUE))
     ]
 
 
 def as_json(outcomes: Sequence[Outcome], machine: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Everything measured; times in seconds, ratios are the contestant's time by that of ours compiled."""
+    """Everything measured; times in seconds, memory in bytes, ratios a contestant's time by that of ours compiled."""
     return {
         "machine": machine,
         "options": options,
@@ -92,12 +123,18 @@ def as_json(outcomes: Sequence[Outcome], machine: dict[str, Any], options: dict[
             {
                 "name": outcome.workload.name,
                 "title": outcome.workload.title,
+                "small": outcome.workload.small,
                 "best_peer": outcome.best_peer,
+                "best_written": outcome.best_written,
+                "gradient_cost": outcome.gradient_cost,
                 "contestants": {
                     name: {
                         "status": entry.status,
                         "detail": entry.detail,
                         "first_call": entry.first_call,
+                        "warm_call": entry.warm_call,
+                        "memory": entry.memory,
+                        "call_memory": entry.call_memory,
                         "time": entry.time,
                         "ratio": entry.ratio,
                         "rounds": entry.rounds,

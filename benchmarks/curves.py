@@ -1,0 +1,175 @@
+"""`python -m benchmarks.curves`: time against size, compile time against operations, time against threads.
+
+Sizes: Black-Scholes greeks of 1 to 1e7 options, beside what the peers and NumPy's plain function (the price alone)
+take. Operations: the first call of chains of scalar operations, each in a process of its own. Threads: large workloads
+with JIT_NUM_THREADS of one up to the number of cores.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.compile_time import MODES
+from benchmarks.contestants import BY_NAME, VALUE, Contestant
+from benchmarks.curves_chart import curves_chart
+from benchmarks.harness import compete
+from benchmarks.machine import describe
+from benchmarks.process import Crew, WorkerError, environment
+from benchmarks.report import COMPILED, Progress, seconds
+from benchmarks.workloads import Workload, black_scholes, black_scholes_inputs, select
+
+RESULTS = Path(__file__).parent / "results"
+NUMPY = Contestant("numpy", "NumPy, value alone", VALUE, "benchmarks.plain", "numpy", "numpy")
+PEERS = ("jax", "torch-compile")
+SIZES = tuple(10**k for k in range(8))
+OPERATIONS = (10, 100, 1_000, 10_000)
+THREADED = ("rosenbrock-1e5", "logistic-1e5x20", "mlp-128x784x256x10", "black-scholes-1e6", "heat-128x50")
+PARTS = ("size", "operations", "threads")
+
+
+def sized(size: int) -> Workload:
+    """Black-Scholes greeks of so many options."""
+    return Workload(
+        f"black-scholes-{size}", black_scholes, (0, 2, 3, 4), lambda: black_scholes_inputs(size), size < 1e5
+    )
+
+
+def started(crew: Crew, contestants: Sequence[Contestant], say: Callable[[str], None]) -> list[Contestant]:
+    """The contestants that are there; ours and NumPy must be."""
+    found = []
+    for contestant in contestants:
+        say(f"starting {contestant.name}")
+        try:
+            crew.get(contestant)
+        except WorkerError as error:
+            if contestant.name not in PEERS or error.kind != "missing":
+                raise SystemExit(f"{contestant.title}: {error}") from None
+            continue
+        found.append(contestant)
+    return found
+
+
+def line(first: str, cells: Sequence[str]) -> str:
+    """A line of a table."""
+    return f"{first:<22}{''.join(f'{cell:>20}' for cell in cells)}"
+
+
+def measured(
+    workload: Workload, contestants: Sequence[Contestant], crew: Crew, rounds: int, baseline: str, progress: Progress
+) -> dict[str, float | None]:
+    """Each contestant's time, the least of the rounds; what is wrong with a result of anyone ends the program."""
+    entries = compete(workload, contestants, crew, rounds, baseline, partial(progress.about, workload.title))
+    progress.clear()
+    wrong = [f"{workload.name}, {name}: {e.detail}" for name, e in entries.items() if e.status == "wrong"]
+    if wrong or entries[baseline].status != "ok":
+        raise SystemExit("\n".join(wrong) or f"{workload.name}, {baseline}: {entries[baseline].detail}")
+    return {name: min(entry.rounds) if entry.time else None for name, entry in entries.items()}
+
+
+def by_size(sizes: Sequence[int], peers: Sequence[str], rounds: int, patience: float, progress: Progress) -> Any:
+    """Times by size and contestant."""
+    wanted = [BY_NAME[COMPILED], NUMPY, *(BY_NAME[name] for name in PEERS if name in peers)]
+    crew = Crew({}, patience)
+    try:
+        contestants = started(crew, wanted, progress)
+        progress.clear()
+        print(line("options", [c.title for c in contestants]))
+        rows = []
+        for size in sizes:
+            times = measured(sized(size), contestants, crew, rounds, COMPILED, progress)
+            print(line(f"{size:,}", [seconds(times[c.name]) for c in contestants]), flush=True)
+            rows.append({"size": size, "times": times})
+    finally:
+        crew.close()
+    return {"contestants": {c.name: c.title for c in contestants}, "rows": rows}
+
+
+def first_call(length: int, mode: str) -> float:
+    """The seconds of the first call of a chain of operations in a new process."""
+    with TemporaryDirectory(prefix="benchmarks-", ignore_cleanup_errors=True) as scratch:
+        command = [sys.executable, "-m", "benchmarks.compile_time", "--child", str(length), mode]
+        done = subprocess.run(command, env=environment(scratch), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    figure: float = json.loads(done.stdout.splitlines()[-1])["first call"]
+    return figure
+
+
+def by_operations(lengths: Sequence[int], progress: Progress) -> Any:
+    """First calls by number of operations."""
+    print(line("operations", MODES))
+    rows = []
+    for length in lengths:
+        times = {}
+        for mode in MODES:
+            progress(f"{mode} of {length} operations")
+            times[mode] = first_call(length, mode)
+        progress.clear()
+        print(line(f"{length:,}", [seconds(times[mode]) for mode in MODES]), flush=True)
+        rows.append({"operations": length, "times": times})
+    return {"rows": rows}
+
+
+def by_threads(names: Sequence[str], most: int, rounds: int, patience: float, progress: Progress) -> Any:
+    """Times by workload and number of threads."""
+    counts = sorted({min(2**k, max(2, most)) for k in range(most.bit_length() + 1)})
+    contestants = [replace(BY_NAME[COMPILED], name=f"{k}", title=f"{k} threads") for k in counts]
+    crew = Crew({}, patience, {f"{k}": {"JIT_NUM_THREADS": f"{k}"} for k in counts})
+    print(line("", [f"{k} thread{'s' if k > 1 else ''}" for k in counts]))
+    rows = []
+    try:
+        for workload in select(list(names), quick=False):
+            times = measured(workload, contestants, crew, rounds, "1", progress)
+            print(line(workload.title, [seconds(times[c.name]) for c in contestants]), flush=True)
+            rows.append({"name": workload.name, "title": workload.title, "times": times})
+    finally:
+        crew.close()
+    return {"rows": rows}
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The parsed command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.curves",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, short chains, one workload with threads")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="which curves; default: all")
+    parser.add_argument("--peers", nargs="*", choices=[*PEERS, "none"], default=PEERS, help="default: those installed")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds a contestant (default 3)")
+    parser.add_argument("--timeout", type=float, default=180.0, help="seconds that an answer may take (default 180)")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER", help="where JSON and chart go")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures, prints, and writes `curves.json` and `curves.svg`."""
+    options = arguments(argv)
+    machine, progress = describe(), Progress()
+    sizes, lengths, names = (
+        (SIZES[:4], OPERATIONS[:2], THREADED[:1]) if options.quick else (SIZES, OPERATIONS, THREADED)
+    )
+    report: dict[str, Any] = {"machine": machine}
+    if "size" in options.only:
+        report["size"] = by_size(sizes, options.peers, options.rounds, options.timeout, progress)
+    if "operations" in options.only:
+        report["operations"] = by_operations(lengths, progress)
+    if "threads" in options.only:
+        report["threads"] = by_threads(names, int(machine["cores"]), options.rounds, options.timeout, progress)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "curves.json").write_text(json.dumps(report, indent=1) + "\n")
+    (options.out / "curves.svg").write_text(curves_chart(report))
+    print(f"written: {options.out / 'curves.json'}, {options.out / 'curves.svg'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
