@@ -39,11 +39,11 @@ def in_place(program: Program) -> Program:
         if not isinstance(step, Nest):
             continue
         reads, stores = _uses(step)
-        ending = [use for number, use in reads.items() if last[number] == i and number not in kept]
+        ending = [x for n, x in reads.items() if last[n] == i and n not in kept and x.view.buffer.kind == "work"]
         # The cache holds what was written last.
         ending.sort(key=lambda use: -first[use.view.buffer.number])
         for number, store in stores.items():
-            if first[number] != i or number in kept:
+            if first[number] != i or number in kept or store.view.buffer.kind != "work":
                 continue
             read = next((use for use in ending if _can_take(store, use)), None)
             if read is not None:
@@ -52,8 +52,29 @@ def in_place(program: Program) -> Program:
     return in_places(program, places)
 
 
+def carried_in_place(program: Program, read: int, written: int) -> Program | None:
+    """The program of a step that writes a large output where it reads an input, `None` where it cannot.
+
+    **Arguments:** `read` and `written`, the positions of the input and of the output.
+    """
+    both = {("input", read), ("output", written)}
+    steps = [step for step in program.steps if any((x.buffer.kind, x.buffer.position) in both for x in views(step))]
+    if len(steps) != 1 or not isinstance(steps[0], Nest):
+        return None
+    reads, stores = _uses(steps[0])
+    read_, store = _of(reads, "input", read), _of(stores, "output", written)
+    if read_ is None or store is None or not _can_take(store, read_):
+        return None
+    return in_places(program, {store.view.buffer.number: read_.view.buffer})
+
+
+def _of(uses: dict[int, _Use], kind: str, position: int) -> _Use | None:
+    found = [use for use in uses.values() if (use.view.buffer.kind, use.view.buffer.position) == (kind, position)]
+    return found[0] if found else None
+
+
 def _uses(nest: Nest) -> tuple[dict[int, _Use], dict[int, _Use]]:
-    """The large arrays of the workspace that a nest only reads, and those that it only stores, each by one view."""
+    """The large arrays that a nest only reads, and those that it only stores, each by one view."""
     reads: defaultdict[int, list[_Use]] = defaultdict(list)
     stores: defaultdict[int, list[_Use]] = defaultdict(list)
     atoms: defaultdict[int, set[int]] = defaultdict(set)
@@ -78,7 +99,7 @@ def _uses(nest: Nest) -> tuple[dict[int, _Use], dict[int, _Use]]:
 
 
 def _is_large(buffer: Buffer) -> bool:
-    return buffer.kind == "work" and buffer.size >= LEAST
+    return buffer.size >= LEAST
 
 
 def _can_take(store: _Use, read: _Use) -> bool:

@@ -138,8 +138,9 @@ class Blocks(NamedTuple):
 class Carried(NamedTuple):
     """A value that a loop carries from step to step.
 
-    It is read from `first`, and from then on lies in two `buffers` in turn; or step for step in a `stack` that is one
-    longer than the loop; or, if it is a number, in a register. The last value goes to `last`, if that is not `None`.
+    It is read from `first`, and from then on lies in two `buffers` in turn, or in one that is named twice; or step for
+    step in a `stack` that is one longer than the loop; or, if it is a number, in a register. The last value goes to
+    `last`, if that is not `None`.
     """
 
     first: View

@@ -9,6 +9,7 @@ import numpy as np
 from autograd.primitive import Aval
 
 from .graph import Atom, Equation, Graph, Loop, Var
+from .inplace import carried_in_place
 from .lowering import Group, Lowering
 from .plan import plan
 from .program import Carried, Program, Repeat, View
@@ -37,6 +38,12 @@ def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Gra
             places[i] = low.new_buffer(outs[i])
     kept = [*range(loop.carried), *picks]
     program = program_of(loop.body._replace(outputs=tuple([loop.body.outputs[i] for i in kept])))
+    for i, x in enumerate(carried):
+        if x.buffers is not None:
+            changed = carried_in_place(program, m + i, i)
+            if changed is not None:
+                program, place = changed, x.last or x.buffers[0]
+                carried[i] = x._replace(buffers=(place, place), last=None)
     size = plan(program).size
     work = low.buffer("work", 0, Aval((size,), np.dtype(np.uint8))) if size else None
     stacks = tuple([places.get(i) for i in picks])

@@ -157,6 +157,21 @@ class _Buffers(_Place):
             self.copy(self.last, state[0])
 
 
+class _InPlace(_Place):
+    """An array of which a step writes each element where it has read it."""
+
+    def prepare(self, address: Address) -> None:
+        assert self.it.buffers is not None
+        self.place = address(self.it.buffers[0])
+
+    def begin(self) -> list[ir.Value]:
+        self.copy(self.place, self.first)
+        return []
+
+    def turn(self, i: ir.Value, state: list[ir.Value]) -> _Turn:
+        return _Turn(self.place, self.place, [])
+
+
 class _Stack(_Place):
     """An array whose values all are kept: a step writes where the next one reads."""
 
@@ -176,7 +191,11 @@ class _Stack(_Place):
 
 
 def _kind_of(it: Carried) -> type[_Place]:
-    return _Stack if it.stack is not None else _Register if it.buffers is None else _Buffers
+    if it.stack is not None:
+        return _Stack
+    if it.buffers is None:
+        return _Register
+    return _InPlace if it.buffers[0] == it.buffers[1] else _Buffers
 
 
 def element(builder: ir.IRBuilder, base: ir.Value, aval: Aval, i: ir.Value) -> ir.Value:
