@@ -23,12 +23,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor
+from autograd.primitive import Aval
 from autograd.tape import STATE, gradients_enabled
 from autograd.tensor import constant
 from autograd.tree import Structure
 
 from .kernel import Kernel
 from .record import Captured
+from .results import Results, is_kept
 from .signature import Leaf, Order, Signature, is_ready, ready
 
 MISS = object()
@@ -240,7 +242,7 @@ class Writer:
                 as_it_is = self.result.numbers and x.aval.dtype in PYTHON_DTYPES
                 outputs.append(number if as_it_is else f"{kind}({number})")
             else:
-                outputs.append(self.output(i, f"__empty({x.aval.shape}, {self.name('d', x.aval.dtype)})"))
+                outputs.append(self.output(i, self.empty(x.aval)))
                 arguments.append(outputs[-1])
         if self.kernel.workspace:
             self.take_workspace()
@@ -257,6 +259,12 @@ class Writer:
                 self.lines.append(f"{self.target(target)}.grad = {made}")
         leaves = iter([self.leaf_of_result(x, outputs) for x in self.result.leaves])
         self.lines.append(f"return {self.tree(self.result.structure, leaves)}")
+
+    def empty(self, aval: Aval) -> str:
+        """The expression of a new array."""
+        if is_kept(aval):
+            return f"{self.name('f', Results(aval))}()"
+        return f"__empty({aval.shape}, {self.name('d', aval.dtype)})"
 
     def output(self, i: int, empty: str) -> str:
         """The expression of the array that the kernel writes an output to; `empty` is that of a new one."""

@@ -94,6 +94,7 @@ ORDER = (
     "jit.cache",
     "jit.outer",
     "jit.explain",
+    "jit.results",
     "jit.caller",
     "jit.out",
     "jit.bound",
