@@ -28,10 +28,10 @@ FILE = Path(__file__).with_name("operations.md")
 HEAD = """# Operations
 
 Every function of the library is one of these primitives or composed of them. A derivative is written in primitives
-itself, so it can be differentiated again, to any order, eagerly and compiled. `python -m docs.operations` makes this
-page from the registry, and a test keeps it so.
+itself, so it can be differentiated again, to any order, eagerly and compiled. `python -m docs.operations` makes
+this page from the registry, and a test keeps it so.
 
-*Derivative by* names the inputs that have one, counted from 0; where a derivative is refused, asking for it is an error.
+*Derivative by* names the inputs that have one, counted from 0; where one is refused, asking for it is an error.
 *Compiled to* a vector function is arithmetic that LLVM vectorises; to an instruction, one or a few; to the library, a
 call of SciPy's function by its address; to nothing, strides.
 """
