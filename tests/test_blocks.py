@@ -187,3 +187,16 @@ def test_a_function_may_have_its_own_number_of_threads():
         assert np.array_equal(g, results[None][1])
     with pytest.raises(ValueError, match="a compiled function needs a number of threads from 1 to 1024, got 0"):
         jit.grad(np.sum, threads=0)
+
+
+def test_a_reduction_within_the_rows_begins_anew_in_every_call():
+    # The axis in the middle is summed through memory, which holds what was there before.
+    x = np.linspace(-1.0, 1.0, ROWS * 12).reshape(ROWS, 4, 3)
+    f = lambda x: (total(ops.sin(x), (1,)), total(ops.cos(x), (0,)), total(ops.exp(x), (1, 2)))
+    (region,) = regions(f, x)
+    assert region.task < ROWS
+    compiled = jit.compile(f)
+    for factor in (1.0, 2.0, 3.0):
+        found = compiled(factor * x)
+        for actual, expected in zip(found, f(factor * x), strict=True):
+            np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-13)

@@ -122,7 +122,7 @@ class _Emitter:
 
     def emit(self) -> None:
         for reduction, depth in zip(self.reductions, self.depths, strict=True):
-            if self.in_memory(reduction, depth) and self.rows is None:
+            if self.in_memory(reduction, depth):
                 self.prefill(reduction)
         self.nested(0, [None] * len(self.reductions))
 
@@ -289,10 +289,16 @@ class _Emitter:
         return element(self.builder, self.addresses[origin(view)], where, view.buffer.dtype)
 
     def prefill(self, reduction: Reduce) -> None:
-        """Sets the target of a reduction through memory to the identity."""
+        """Sets the target of a reduction through memory to the identity; of some rows alone, their part of it.
+
+        A sum over the rows is set by whoever adds up the parts.
+        """
         target = reduction.target
         assert target is not None
-        prefill(self.builder, reduction.equation, self.addresses[origin(target)], target.buffer.size)
+        size: int | ir.Value = target.buffer.size
+        if self.rows is not None:
+            size = self.builder.mul(self.rows, index(target.strides[0]))
+        prefill(self.builder, reduction.equation, self.addresses[origin(target)], size)
 
 
 OUT_OF_RANGE = 2**62
@@ -322,7 +328,7 @@ def merged_axes(nest: Nest) -> list[tuple[int, ...]]:
     return groups
 
 
-def prefill(builder: ir.IRBuilder, reduction: Equation, base: ir.Value, size: int) -> None:
+def prefill(builder: ir.IRBuilder, reduction: Equation, base: ir.Value, size: int | ir.Value) -> None:
     """Sets so many elements to what a reduction starts from."""
     dtype = reduction.out.aval.dtype
     x = cast(builder, identity(reduction), accumulator_dtype(reduction), dtype)
