@@ -376,7 +376,9 @@ def cotangents_of(
     tape = current_tape()
     with np.errstate(all="ignore"):
         if not create_graph and tape is None:
-            return sweep(seeds, wanted, None, retain)
+            # Rules write into arrays of their own, which a tensor would not allow.
+            plain = [(root, g.data if isinstance(g, Tensor) else g) for root, g in seeds]
+            return sweep(plain, wanted, None, retain)
         # A number stays one: on a tape it is part of the program.
         seeds = [(root, g if isinstance(g, Tensor | np.generic) else constant(g)) for root, g in seeds]
         with set_grad_enabled(create_graph):
