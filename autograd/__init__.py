@@ -9,7 +9,7 @@ x.grad                                  # tensor(12.)
 ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
-from . import special
+from . import functional, special
 from .control import fori_loop, map, scan
 from .creation import (
     arange,
@@ -27,6 +27,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .derivatives import hessian, hvp, jacfwd, jacobian, jacrev, jvp, vjp
 from .functions import (
     abs,
     absolute,
@@ -299,6 +300,7 @@ __all__ = [
     "fori_loop",
     "full",
     "full_like",
+    "functional",
     "geomspace",
     "grad",
     "gradcheck",
@@ -307,8 +309,10 @@ __all__ = [
     "greater",
     "greater_equal",
     "heaviside",
+    "hessian",
     "hsplit",
     "hstack",
+    "hvp",
     "hypot",
     "inner",
     "interp",
@@ -316,6 +320,10 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
     "less",
     "less_equal",
     "linspace",
@@ -425,6 +433,7 @@ __all__ = [
     "vander",
     "var",
     "vdot",
+    "vjp",
     "vsplit",
     "vstack",
     "where",

@@ -3,10 +3,11 @@
 from .api import compile, grad, value_and_grad
 from .cache import CacheInfo, cache_info, clear_cache
 from .compiled import Compiled
+from .derivatives import hessian, hvp, jacfwd, jacobian, jacrev, jvp, vjp
 from .graph import Graph
 from .pool import get_num_threads, set_num_threads
 
 __all__ = [
-    "CacheInfo", "Compiled", "Graph", "cache_info", "clear_cache", "compile", "get_num_threads", "grad",
-    "set_num_threads", "value_and_grad",
+    "CacheInfo", "Compiled", "Graph", "cache_info", "clear_cache", "compile", "get_num_threads", "grad", "hessian",
+    "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "set_num_threads", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -38,6 +38,9 @@ ORDER = (
     "autograd.creation",
     "autograd.transforms",
     "autograd.control",
+    "autograd.linear",
+    "autograd.derivatives",
+    "autograd.functional",
     "autograd.gradcheck",
     "autograd.layers",
     "autograd.layout",
@@ -83,6 +86,7 @@ ORDER = (
     "jit.bound",
     "jit.tracing",
     "jit.compiled",
+    "jit.derivatives",
     "jit.api",
     "jit",
 )
