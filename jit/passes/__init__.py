@@ -5,6 +5,7 @@ from .carries import parted
 from .cse import cse
 from .dce import dce
 from .loops import loops
+from .products import products
 from .scalarise import scalarise
 from .simplify import simplify
 from .stencils import stencils
@@ -17,7 +18,7 @@ def _loops(graph: Graph) -> Graph:
     return reduced if changed is reduced else loops(changed, optimise)
 
 
-PIPELINE = (simplify, stencils, cse, dce, _loops, sums, cse, scalarise)
+PIPELINE = (simplify, stencils, cse, dce, products, _loops, sums, cse, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -27,4 +28,16 @@ def optimise(graph: Graph) -> Graph:
     return graph
 
 
-__all__ = ["PIPELINE", "cse", "dce", "loops", "optimise", "parted", "scalarise", "simplify", "stencils", "sums"]
+__all__ = [
+    "PIPELINE",
+    "cse",
+    "dce",
+    "loops",
+    "optimise",
+    "parted",
+    "products",
+    "scalarise",
+    "simplify",
+    "stencils",
+    "sums",
+]
