@@ -9,7 +9,7 @@ x.grad                                  # tensor(12.)
 ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
-from . import linalg, special
+from . import functional, linalg, special
 from .control import fori_loop, map, scan
 from .creation import (
     arange,
@@ -29,6 +29,7 @@ from .creation import (
     zeros_like,
 )
 from .custom import custom
+from .derivatives import hessian, hvp, jacfwd, jacobian, jacrev, jvp, vjp
 from .function import Function, once_differentiable
 from .functions import (
     abs,
@@ -314,6 +315,7 @@ __all__ = [
     "from_dlpack",
     "full",
     "full_like",
+    "functional",
     "geomspace",
     "grad",
     "gradcheck",
@@ -322,8 +324,10 @@ __all__ = [
     "greater",
     "greater_equal",
     "heaviside",
+    "hessian",
     "hsplit",
     "hstack",
+    "hvp",
     "hypot",
     "index_add",
     "index_put",
@@ -334,6 +338,10 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
     "less",
     "less_equal",
     "linalg",
@@ -448,6 +456,7 @@ __all__ = [
     "vander",
     "var",
     "vdot",
+    "vjp",
     "vsplit",
     "vstack",
     "where",

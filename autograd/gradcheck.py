@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .linear import Linear
 from .tensor import Tensor
 from .transforms import grad
 
@@ -17,13 +18,21 @@ class GradcheckError(RuntimeError):
     """A gradient differs from what finite differences say."""
 
 
-def gradcheck(f: Callable[..., Any], inputs: Any, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3) -> bool:
+def gradcheck(
+    f: Callable[..., Any],
+    inputs: Any,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    check_forward: bool = False,
+) -> bool:
     """Compares the gradient of `f` with central finite differences, element by element.
 
     **Arguments:** `f`, a function of tensors that returns a tensor or several; `inputs`, its argument or a
     tuple of arguments: arrays and tensors of float64 are differentiated, tensors that do not require a
     gradient and arrays of other kinds are held constant; `eps`, the step of the differences; a numerical
-    value `n` and an analytical value `a` agree if `|n - a| <= atol + rtol * |n|`.
+    value `n` and an analytical value `a` agree if `|n - a| <= atol + rtol * |n|`; `check_forward`, whether the
+    derivative in forward mode is compared too.
 
     **Returns:** `True`.
 
@@ -44,6 +53,10 @@ def gradcheck(f: Callable[..., Any], inputs: Any, eps: float = 1e-6, atol: float
         numerical = numerical_jacobians(f, arguments, i, eps)
         for k, (out, expected) in enumerate(zip(outputs, numerical, strict=True)):
             _compare(expected, analytical[k][column], k, i, out.shape, arguments[i].shape, atol, rtol)
+        if check_forward:
+            for k, (found, expected) in enumerate(zip(forward_jacobians(f, arguments, i), numerical, strict=True)):
+                shape = outputs[k].shape
+                _compare(expected, found, k, i, shape, arguments[i].shape, atol, rtol, "forward mode says")
     return True
 
 
@@ -128,6 +141,17 @@ def analytical_jacobian(f: Callable[..., Any], arguments: Sequence[Tensor], k: i
     return rows
 
 
+def forward_jacobians(f: Callable[..., Any], arguments: Sequence[Tensor], i: int) -> list[Array]:
+    """For each output of `f` its Jacobian by argument `i`, `[out.size, x.size]`, in forward mode."""
+    xs = _fresh(arguments)
+    linear = Linear(getattr(f, "__name__", "f"), lambda: _outputs(f, xs), [xs[i]], connected=False)
+    found = linear.columns(0)
+    return [
+        np.zeros((y.size, xs[i].size)) if block is None else np.asarray(block, np.float64).reshape(y.size, xs[i].size)
+        for y, block in zip(linear.outputs, found, strict=True)
+    ]
+
+
 def _arguments(inputs: Any) -> list[Tensor]:
     """Tensors of their own memory, with `requires_grad` on those to differentiate."""
     given = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
@@ -180,6 +204,7 @@ def _compare(
     shape: tuple[int, ...],
     atol: float,
     rtol: float,
+    says: str = "the rules say",
 ) -> None:
     excess = np.abs(numerical - analytical) - (atol + rtol * np.abs(numerical))
     excess[np.isnan(excess)] = np.inf
@@ -190,7 +215,7 @@ def _compare(
     at_input = tuple(int(n) for n in np.unravel_index(column, shape))
     raise GradcheckError(
         f"the gradient of output {k} at {at_out} by input {i} at {at_input}: finite differences say "
-        f"{numerical[row, column]:.9g}, the rules say {analytical[row, column]:.9g}; "
+        f"{numerical[row, column]:.9g}, {says} {analytical[row, column]:.9g}; "
         f"{int((excess > 0).sum())} of {excess.size} elements differ by more than "
         f"{atol:g} + {rtol:g} * |numerical|"
     )

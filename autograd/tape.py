@@ -312,7 +312,8 @@ def sweep(
     for root, g in seeds:
         seen = cotangents.get(root)
         cotangents[root] = g if seen is None else seen + g
-    nodes, wanted = _paths([root for root in cotangents if type(root) is Node], targets)
+    # What is recorded may be swept in turn, and costs more than to look what leads to the targets.
+    nodes, wanted = _paths([root for root in cotangents if type(root) is Node], targets, lift is not None)
     tape = current_tape()
     # What is wanted on the way; leaves have no node that would take their cotangents away.
     ends = {x for x in targets or (tape.leaves if tape is not None else ()) if type(x) is Node}
@@ -401,14 +402,14 @@ def _given(gx: Any) -> Callable[..., Any]:
     return lambda *_: gx
 
 
-def _paths(roots: list[Node], targets: set[Any] | None) -> tuple[list[Node], set[Any] | None]:
+def _paths(roots: list[Node], targets: set[Any] | None, elsewhere: bool = False) -> tuple[list[Node], set[Any] | None]:
     """The nodes that lead to the roots, the youngest first, so that each comes after all its consumers.
 
-    Beside them, the nodes and leaves on a path from a target to a root; `None` where that is all of them.
+    Beside them, the nodes and leaves on a path from a target to a root; `None` where that is all of them, unless paths
+    may lead `elsewhere` without ending in a leaf.
     """
     seen: set[Any] = set(roots)
     nodes = list(roots)
-    elsewhere = False
     # The list grows while it is read.
     for node in nodes:
         for parent in node.parents:

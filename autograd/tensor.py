@@ -361,16 +361,19 @@ def cotangents_of(
     retain = create_graph if retain_graph is None else retain_graph
     wanted = None if targets is None else {x.node or x for x in targets}
     tape = current_tape()
-    if STATE.hot_sweep is not None and not create_graph and tape is None and not is_watched(seeds):
-        found = STATE.hot_sweep(seeds, wanted, retain)
-        if found is not None:
-            return found
-    with np.errstate(all="ignore"):
-        if not create_graph and tape is None:
+    if not create_graph and tape is None:
+        # Rules write into arrays of their own, which a tensor would not allow.
+        seeds = [(root, g.data if isinstance(g, Tensor) else g) for root, g in seeds]
+        if STATE.hot_sweep is not None and not is_watched(seeds):
+            found = STATE.hot_sweep(seeds, wanted, retain)
+            if found is not None:
+                return found
+        with np.errstate(all="ignore"):
             if not Node.hooked:
                 return sweep(seeds, wanted, None, retain, constant)
             with no_grad():
                 return sweep(seeds, wanted, None, retain, constant)
+    with np.errstate(all="ignore"):
         # A number stays one: on a tape it is part of the program.
         seeds = [(root, g if isinstance(g, Tensor | np.generic) else constant(g)) for root, g in seeds]
         with set_grad_enabled(create_graph):

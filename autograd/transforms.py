@@ -140,13 +140,11 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     >>> float(value), g
     (5.0, array([2., 4.]))
     """
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    if not callable(f) or not all(isinstance(i, int) for i in positions):
-        raise TypeError(f"`value_and_grad` needs a function and positions of arguments, got {f!r}, {argnums!r}")
+    positions = positions_of("value_and_grad", f, argnums)
 
     @wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        leaves, structures, all_args = _differentiable(f, args, positions)
+        leaves, structures, all_args = differentiable(f, args, positions)
         given = leaves_of((args, kwargs))
         tensors = [x for x in given if isinstance(x, Tensor)]
         nesting, enabled = STATE.nesting, STATE.grad_enabled
@@ -157,15 +155,9 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
             gradients = _gradients(f, out, leaves, create_graph=outer)
         finally:
             STATE.nesting, STATE.grad_enabled = nesting, enabled
-        if tensors or STATE.tape is not None:
-            leave: Callable[[Any], Any] = _tensor
-        elif nesting > 0:
-            leave = _inner
-        else:
-            leave = _number if all(type(x) in (float, int) for x in given) else _array
-        left = iter([leave(g) for g in gradients])
-        parts = [unflatten(structure, left) for structure in structures]
-        return leave(out), parts[0] if isinstance(argnums, int) else tuple(parts)
+        leave = leaving(given)
+        left = [leave(g) for g in gradients]
+        return leave(out), by_argument(structures, left, argnums)
 
     return differentiated
 
@@ -183,7 +175,7 @@ def _by_loops(f: Callable[..., Any], leaves: list[Tensor], args: list[Any], kwar
     return out
 
 
-def _differentiable(
+def differentiable(
     f: Any, args: tuple[Any, ...], positions: tuple[int, ...]
 ) -> tuple[list[Tensor], list[Structure], list[Any]]:
     """The leaves of the arguments at the positions as fresh tensors that require gradients."""
@@ -207,7 +199,8 @@ def fresh(x: Any) -> Tensor:
 
     A tensor stays connected with its own graph, so that nested gradients see through it.
     """
-    if isinstance(x, Tensor) and (x.requires_grad or STATE.tape is not None):
+    if STATE.tape is not None or (isinstance(x, Tensor) and x.requires_grad):
+        x = x if isinstance(x, Tensor) else constant(np.asarray(x))
         t: Tensor = x.bind(ops.reshape, (x,), {"shape": x.shape})
     else:
         t = constant(x.data if isinstance(x, Tensor) else np.asarray(x))
@@ -247,6 +240,33 @@ def _gradients(f: Any, out: Any, leaves: list[Tensor], create_graph: bool) -> li
         found = cotangents_of([out], [None], leaves, None, create_graph)
     gradients = [found.get(x.node or x) for x in leaves]
     return [np.zeros(x.shape, x.dtype) if g is None else g for g, x in zip(gradients, leaves, strict=True)]
+
+
+def positions_of(name: str, f: Any, argnums: Argnums) -> tuple[int, ...]:
+    """The positions of the arguments to differentiate.
+
+    **Errors:** `TypeError` for what is no function or no position.
+    """
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if not callable(f) or not all(isinstance(i, int) for i in positions):
+        raise TypeError(f"`{name}` needs a function and positions of arguments, got {f!r}, {argnums!r}")
+    return positions
+
+
+def by_argument(structures: Sequence[Structure], leaves: Sequence[Any], argnums: Argnums) -> Any:
+    """The leaves in the structure of the argument at a position, or a tuple of such for several positions."""
+    rest = iter(leaves)
+    parts = [unflatten(structure, rest) for structure in structures]
+    return parts[0] if isinstance(argnums, int) else tuple(parts)
+
+
+def leaving(given: Sequence[Any]) -> Callable[[Any], Any]:
+    """What makes a result for a caller who gave these leaves of arguments."""
+    if STATE.tape is not None or any(isinstance(x, Tensor) for x in given):
+        return _tensor
+    if STATE.nesting > 0:
+        return _inner
+    return _number if all(type(x) in (float, int) for x in given) else _array
 
 
 def _tensor(x: Any) -> Any:

@@ -3,11 +3,13 @@
 from .api import compile, grad, value_and_grad
 from .cache import CacheInfo, cache_info, clear_cache
 from .compiled import Compiled
+from .derivatives import hessian, hvp, jacfwd, jacobian, jacrev, jvp, vjp
 from .graph import Graph
 from .hot import HotTapesInfo, disable_hot_tapes, enable_hot_tapes, hot_tapes_info
 from .pool import get_num_threads, set_num_threads
 
 __all__ = [
     "CacheInfo", "Compiled", "Graph", "HotTapesInfo", "cache_info", "clear_cache", "compile", "disable_hot_tapes",
-    "enable_hot_tapes", "get_num_threads", "grad", "hot_tapes_info", "set_num_threads", "value_and_grad",
+    "enable_hot_tapes", "get_num_threads", "grad", "hessian", "hot_tapes_info", "hvp", "jacfwd", "jacobian",
+    "jacrev", "jvp", "set_num_threads", "value_and_grad", "vjp",
 ]  # fmt: skip

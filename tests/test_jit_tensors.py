@@ -384,3 +384,11 @@ def test_what_a_tape_computes_without_gradients_from_captured_tensors_has_none()
     assert not squares.requires_grad
     products.sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), 3 * X**2, rtol=1e-15)
+
+
+def test_a_gradient_by_a_number_of_its_own_makes_no_tensors():
+    product = jit.compile(lambda x: ag.value_and_grad(lambda x, y: np.sum(x * y), (0, 1))(x, 3.0))
+    value, (by_x, by_y) = product(X)
+    assert [type(found) for found in (value, by_x, by_y)] == [np.float64, np.ndarray, np.float64]
+    np.testing.assert_array_equal(by_x, [3.0, 3.0, 3.0])
+    assert (value, by_y) == (18.0, 6.0)

@@ -48,6 +48,9 @@ ORDER = (
     "autograd.creation",
     "autograd.transforms",
     "autograd.control",
+    "autograd.linear",
+    "autograd.derivatives",
+    "autograd.functional",
     "autograd.gradcheck",
     "autograd.layers",
     "autograd.layout",
@@ -104,6 +107,7 @@ ORDER = (
     "jit.recorded_sweep",
     "jit.sweeps",
     "jit.hot",
+    "jit.derivatives",
     "jit.api",
     "jit",
 )

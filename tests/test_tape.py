@@ -327,6 +327,15 @@ def test_a_node_may_be_made_by_hand():
     assert sweep([(node, 5 * ONE)], None, None, True) == {x: 15.0}
 
 
+def test_a_cotangent_may_be_a_tensor_where_rules_add_in_place():
+    x, g = leaf([1.0, 2.0, 3.0]), ag.tensor([1.0, 10.0, 100.0])
+    (found,) = ag.grad(ag.concatenate([x[:2], x[1:2]]) * 1.0, [x], g)
+    np.testing.assert_array_equal(found.data, [1.0, 110.0, 0.0])
+    (x[1:] + x[:2]).backward(g[:2])
+    np.testing.assert_array_equal(x.grad.data, [1.0, 11.0, 10.0])
+    np.testing.assert_array_equal(g.data, [1.0, 10.0, 100.0])
+
+
 # ---- sweeps within sweeps ----
 
 

@@ -7,6 +7,7 @@ from .dce import dce
 from .factors import factors
 from .loops import loops
 from .overlaps import overlaps
+from .products import products
 from .scalarise import scalarise
 from .simplify import simplify
 from .stacks import stacks
@@ -20,7 +21,7 @@ def _loops(graph: Graph) -> Graph:
     return reduced if changed is reduced else loops(changed, optimise)
 
 
-PIPELINE = (factors, simplify, stencils, cse, dce, _loops, sums, cse, stacks, overlaps, scalarise)
+PIPELINE = (factors, simplify, stencils, cse, dce, products, _loops, sums, cse, stacks, overlaps, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -39,6 +40,7 @@ __all__ = [
     "optimise",
     "overlaps",
     "parted",
+    "products",
     "scalarise",
     "simplify",
     "stacks",
