@@ -18,6 +18,7 @@ TOP = {
     "README.md",
     "autograd",
     "benchmarks",
+    "docs",
     "examples",
     "jit",
     "pyproject.toml",
