@@ -15,7 +15,7 @@ from autograd.tape import current_tape
 from autograd.transforms import fresh
 
 from .body import bind, element_of, placeholder, recorded_body
-from .graph import Atom, Graph, Literal, Loop
+from .graph import Atom, Graph, Literal, Loop, Var
 from .loop import scan
 from .residuals import with_residuals
 from .signature import Order
@@ -87,52 +87,65 @@ def pullback(loop: Loop, g: Cotangents, inputs: Sequence[Any]) -> list[Any]:
     A step of it makes the values of the forward step again from what that began with, and carries on the cotangents of
     what was carried, and the sums of those of the constants.
     """
-    m, n = loop.constants, loop.constants + loop.carried
-    constants, carried, arrays = inputs[:m], inputs[m:n], inputs[n:]
-    stacks = [i for i in range(loop.carried, len(g)) if g[i] is not None]
-    results = bind(loop, inputs, pullback)
-    begins = results[len(g) - loop.carried :]
-    given = [placeholder(x) for x in constants]
-    before = [placeholder(x) for x in carried]
-    elements = [element_of(x) for x in arrays]
-    smooth = [i for i, x in enumerate(before) if x.requires_grad]
-    summed = [i for i, x in enumerate(constants) if _has_gradient(x)]
-    wanted = [i for i, x in enumerate(arrays) if _has_gradient(x)]
-    # What is carried, then the elements.
-    g_carried, totals = [placeholder(carried[i]) for i in smooth], [placeholder(constants[i]) for i in summed]
-    g_results = [element_of(g[i]) for i in stacks]
+    return _Reverse(loop, g, inputs).cotangents()
 
-    def run() -> list[Any]:
-        outputs, _ = replay(loop.body, [*given, *before, *elements])
-        gs: list[Any] = [None] * len(outputs)
-        for i, gx in zip((*smooth, *stacks), (*g_carried, *g_results), strict=True):
-            gs[i] = gx
-        targets = [*[before[i] for i in smooth], *[given[i] for i in summed], *[elements[i] for i in wanted]]
-        found = [
-            _zeros(x) if gx is None else gx for x, gx in zip(targets, _swept(outputs, gs, targets, True), strict=True)
-        ]
-        k = len(smooth) + len(summed)
-        sums = [total + gx for total, gx in zip(totals, found[len(smooth) : k], strict=True)]
-        return [*found[: len(smooth)], *sums, *found[k:], *g_carried, *totals]
 
-    body = recorded_body("scan", given, [*g_carried, *totals, *before, *elements, *g_results], run)
-    # Of the inputs of the reverse body, those that are inputs of the forward one.
-    own = body.graph.inputs[len(body.constants) :]
-    after = m + len(smooth) + len(summed)
-    forward = [*own[:m], *own[after : after + len(before) + len(elements)]]
-    graph, picks = with_residuals(loop, body.graph, dict(zip(forward, loop.body.inputs, strict=True)))
-    reverse = Loop(graph, len(body.constants) + m, len(smooth) + len(summed), loop.length, not loop.reverse)
-    first = [_zeros(carried[i]) if g[i] is None else g[i] for i in smooth] + [_zeros(constants[i]) for i in summed]
-    found = bind(
-        reverse,
-        [*body.constants, *constants, *first, *begins, *arrays, *[g[i] for i in stacks], *[results[i] for i in picks]],
-        pullback,
-    )
-    places = [*[m + i for i in smooth], *summed, *[n + i for i in wanted]]
-    result: list[Any] = [None] * len(inputs)
-    for i, gx in zip(places, found, strict=False):
-        result[i] = gx
-    return result
+class _Reverse:
+    """The reverse of a loop in the making; what stands for the values of a step begins with `of_`."""
+
+    def __init__(self, loop: Loop, g: Cotangents, inputs: Sequence[Any]) -> None:
+        self.loop, self.g, self.inputs = loop, g, inputs
+        m, n = loop.constants, loop.constants + loop.carried
+        self.constants, self.carried, self.arrays = inputs[:m], inputs[m:n], inputs[n:]
+        # The results that have cotangents, beside the last values that are carried; and by which inputs there are some.
+        self.stacks = [i for i in range(loop.carried, len(g)) if g[i] is not None]
+        self.smooth = [i for i, x in enumerate(self.carried) if aval_of(x).dtype.kind == "f"]
+        self.summed = [i for i, x in enumerate(self.constants) if _has_gradient(x)]
+        self.wanted = [i for i, x in enumerate(self.arrays) if _has_gradient(x)]
+        self.of_constants = [placeholder(x) for x in self.constants]
+        self.of_carried = [placeholder(x) for x in self.carried]
+        self.of_arrays = [element_of(x) for x in self.arrays]
+        self.of_g_carried = [placeholder(self.carried[i]) for i in self.smooth]
+        self.of_totals = [placeholder(self.constants[i]) for i in self.summed]
+        self.of_g_stacks = [element_of(g[i]) for i in self.stacks]
+
+    def step(self) -> list[Any]:
+        """What a step carries on, the cotangents of the elements, and what it began with."""
+        outputs, _ = replay(self.loop.body, [*self.of_constants, *self.of_carried, *self.of_arrays])
+        known = dict(zip((*self.smooth, *self.stacks), (*self.of_g_carried, *self.of_g_stacks), strict=True))
+        targets = [self.of_carried[i] for i in self.smooth]
+        targets += [self.of_constants[i] for i in self.summed] + [self.of_arrays[i] for i in self.wanted]
+        swept = _swept(outputs, [known.get(i) for i in range(len(outputs))], targets, True)
+        found = [_zeros(x) if gx is None else gx for x, gx in zip(targets, swept, strict=True)]
+        first, last = len(self.smooth), len(self.smooth) + len(self.summed)
+        sums = [total + gx for total, gx in zip(self.of_totals, found[first:last], strict=True)]
+        return [*found[:first], *sums, *found[last:], *self.of_g_carried, *self.of_totals]
+
+    def cotangents(self) -> list[Any]:
+        """The cotangents of all inputs, `None` for those that are not wanted."""
+        loop, m = self.loop, self.loop.constants
+        results = bind(loop, self.inputs, pullback)
+        state = [*self.of_g_carried, *self.of_totals]
+        own = [*state, *self.of_carried, *self.of_arrays, *self.of_g_stacks]
+        body = recorded_body("scan", self.of_constants, own, self.step)
+        graph, picks = with_residuals(loop, body.graph, self.forward(body.graph.inputs[len(body.constants) :]))
+        first = [_zeros(self.carried[i]) if self.g[i] is None else self.g[i] for i in self.smooth]
+        first += [_zeros(self.constants[i]) for i in self.summed]
+        begins = results[len(results) - loop.carried :]
+        elements = [*begins, *self.arrays, *[self.g[i] for i in self.stacks], *[results[i] for i in picks]]
+        reverse = Loop(graph, len(body.constants) + m, len(state), loop.length, not loop.reverse)
+        found = bind(reverse, [*body.constants, *self.constants, *first, *elements], pullback)
+        places = [*[m + i for i in self.smooth], *self.summed, *[m + loop.carried + i for i in self.wanted]]
+        cotangents: list[Any] = [None] * len(self.inputs)
+        for i, gx in zip(places, found, strict=False):
+            cotangents[i] = gx
+        return cotangents
+
+    def forward(self, own: Sequence[Var]) -> dict[Atom, Var]:
+        """Which inputs of the reverse body, after its further constants, are those of the forward one."""
+        m, after = self.loop.constants, self.loop.constants + len(self.smooth) + len(self.summed)
+        mine = [*own[:m], *own[after : after + len(self.carried) + len(self.arrays)]]
+        return dict(zip(mine, self.loop.body.inputs, strict=True))
 
 
 def _has_gradient(x: Any) -> bool:
