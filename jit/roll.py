@@ -23,8 +23,9 @@ from .views import VIEWS
 
 # Fewer equations than this are not worth a loop.
 LEAST_SAVED = 64
-# At most so many stretches of one graph are rolled.
+# At most so many stretches of one graph are rolled, and so many are tried for each.
 MOST_LOOPS = 16
+MOST_TRIED = 8
 
 
 class Rolled(NamedTuple):
@@ -51,15 +52,28 @@ def rolled(graph: Graph) -> Rolled:
 
 
 def _once(graph: Graph) -> Rolled | None:
-    for stretch in stretches([_kind(x) for x in graph.equations]):
-        if stretch.saved < LEAST_SAVED:
-            break
+    found = [x for x in stretches([_kind(x) for x in graph.equations]) if x.saved >= LEAST_SAVED]
+    if not found:
+        return None
+    index = _Index(graph)
+    for stretch in found[:MOST_TRIED]:
         if not all(x.primitive in VIEWS for x in graph.equations[stretch.start : stretch.start + stretch.period]):
             try:
-                return _Roller(graph, stretch).rolled()
+                return _Roller(graph, stretch, index).rolled()
             except _Unfit:
                 continue
     return None
+
+
+class _Index:
+    """Where the variables of a graph are defined and read."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.places: dict[Atom, int] = {x.out: i for i, x in enumerate(graph.equations)}
+        self.readers: defaultdict[Atom, list[int]] = defaultdict(list)
+        for i, equation in enumerate(graph.equations):
+            for x in equation.inputs:
+                self.readers[x].append(i)
 
 
 def _kind(equation: Equation) -> Any:
@@ -95,10 +109,9 @@ class _Inputs:
 class _Roller:
     """Makes a loop of a stretch: `count` iterations of `period` equations, from `start` on."""
 
-    def __init__(self, graph: Graph, stretch: Stretch) -> None:
+    def __init__(self, graph: Graph, stretch: Stretch, index: _Index) -> None:
         self.graph, self.equations, self.period = graph, graph.equations, stretch.period
-        self.index = {x.out: i for i, x in enumerate(graph.equations)}
-        self.readers = _readers(graph)
+        self.index, self.readers = index.places, index.readers
         self.start = stretch.start + self.rotation(stretch)
         self.count = (stretch.stop - self.start) // self.period
         self.stop = self.start + self.count * self.period
@@ -197,7 +210,7 @@ class _Roller:
         return self.is_outside(first) and all(x is first for x in atoms)
 
     def is_outside(self, x: Atom) -> bool:
-        return self.index.get(x, -1) < self.start  # type: ignore[arg-type]
+        return self.index.get(x, -1) < self.start
 
     def add(self, primitive: Primitive, inputs: tuple[Atom, ...], params: Any, aval: Aval) -> Var:
         out = Var(aval)
@@ -330,15 +343,6 @@ class _Roller:
 
     def picked(self, stack: Var, t: int, out: Var) -> Equation:
         return Equation(ops.slice_, (stack,), (("index", (t, *[(0, n, 1) for n in out.aval.shape])),), out)
-
-
-def _readers(graph: Graph) -> defaultdict[Any, list[int]]:
-    """The equations that read each variable."""
-    found: defaultdict[Any, list[int]] = defaultdict(list)
-    for i, equation in enumerate(graph.equations):
-        for x in equation.inputs:
-            found[x].append(i)
-    return found
 
 
 def _with_stacks(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
