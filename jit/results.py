@@ -17,8 +17,16 @@ from autograd.primitive import Aval
 LEAST, MOST = 1 << 20, 1 << 26
 # One that the caller still has from the last call, and one for this call.
 _KEPT = 2
-# The references to an array that nobody else has: the variable here, and the argument of `getrefcount`.
-_OURS = 2
+
+
+def _taken(kept: deque[np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any, Any], int]:
+    """An array taken out, and how many references to it there are."""
+    x = kept.popleft()
+    return x, getrefcount(x)
+
+
+# How many there are to an array that nobody else has depends on the version of Python.
+_OURS = _taken(deque([np.empty(0)]))[1]
 
 
 class Results:
@@ -33,13 +41,12 @@ class Results:
         for _ in range(_KEPT):
             # Whoever has taken an array out is the only one to look at it; other threads take others.
             try:
-                x = self.kept.popleft()
+                x, references = _taken(self.kept)
             except IndexError:
                 break
-            if getrefcount(x) == _OURS and self._is_as_it_was(x):
-                self.kept.append(x)
-                return x
             self.kept.append(x)
+            if references == _OURS and self._is_as_it_was(x):
+                return x
         x = np.empty(self.shape, self.dtype)
         self.kept.append(x)
         return x
