@@ -64,6 +64,12 @@ class Equation(NamedTuple):
     params: Params
     out: Var
 
+    @staticmethod
+    def of(primitive: Primitive, *inputs: Atom, **params: Any) -> Equation:
+        """The equation of a new variable, whose shape and dtype are what the primitive says."""
+        out = Var(primitive.aval(*[x.aval for x in inputs], **params))
+        return Equation(primitive, inputs, tuple(sorted(params.items())), out)
+
 
 class Graph(NamedTuple):
     """A program: `outputs` from `inputs`, the arguments of a call, and `captures`, the arrays that it holds on to.

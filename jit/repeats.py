@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -60,17 +60,17 @@ def _contiguous(low: Lowering, x: Atom) -> View:
 
 def _begins(low: Lowering, loop: Loop, outs: dict[int, Var]) -> dict[int, int]:
     """For each carried array of which all values are read, the result that has what each step begins with."""
-    own = {x: i for i, x in enumerate(loop.body.inputs[loop.constants :][: loop.carried]) if x.aval.shape}
-    return {
-        own[x]: pick
-        for pick, x in enumerate(loop.body.outputs)
-        if pick >= loop.carried and pick in outs and x in own and outs[pick] not in low.output_of
-    }
+    own = loop.body.inputs[loop.constants :][: loop.carried]
+    return _stacks_of(low, loop, outs, {x: i for i, x in enumerate(own) if x.aval.shape})
 
 
 def _ends(low: Lowering, loop: Loop, outs: dict[int, Var], begins: dict[int, int]) -> dict[int, int]:
     """For each carried array whose values all are kept, the result that has what each step carries on."""
-    own = {loop.body.outputs[i]: i for i in begins}
+    return _stacks_of(low, loop, outs, {loop.body.outputs[i]: i for i in begins})
+
+
+def _stacks_of(low: Lowering, loop: Loop, outs: dict[int, Var], own: Mapping[Atom, int]) -> dict[int, int]:
+    """By the number that each value has in `own`, the result of the loop that is a stack of it within the kernel."""
     return {
         own[x]: pick
         for pick, x in enumerate(loop.body.outputs)

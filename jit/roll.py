@@ -302,9 +302,8 @@ class _Roller:
 
     def prepared(self, primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
         """An equation before the loop."""
-        out = Var(primitive.aval(*[x.aval for x in inputs], **params))
-        self.before.append(Equation(primitive, inputs, tuple(sorted(params.items())), out))
-        return out
+        self.before.append(Equation.of(primitive, *inputs, **params))
+        return self.before[-1].out
 
     def captured(self, values: Any) -> Var:
         """A constant array."""

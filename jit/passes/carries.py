@@ -109,9 +109,8 @@ class _Change:
         self.inputs = tuple(given)
 
     def formed(self, equations: list[Equation], x: Atom, params: Params) -> Var:
-        out = Var(self.form.aval(x.aval, **dict(params)))
-        equations.append(Equation(self.form, (x,), params, out))
-        return out
+        equations.append(Equation.of(self.form, x, **dict(params)))
+        return equations[-1].out
 
     def replaced(self, equation: Equation, renamed: dict[Atom, Atom]) -> list[Equation]:
         """What gives a result of the loop; notes which variables others stand for."""

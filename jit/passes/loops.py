@@ -79,9 +79,8 @@ def _with(loop: Loop, body: Graph, constants: int, carried: int) -> Loop:
 def _without_constants(use: _Use) -> _Use:
     """The loop with constants that are numbers as part of its body."""
     loop, inputs, _ = use
-    known = {
-        x: given for x, given in zip(loop.body.inputs, inputs[: loop.constants], strict=False) if _is_number(given)
-    }
+    constants = zip(loop.body.inputs, inputs[: loop.constants], strict=False)
+    known: dict[Any, Atom] = {x: given for x, given in constants if isinstance(given, Literal)}
     if not known:
         return use
     body = substituted(loop.body, known)
@@ -89,10 +88,6 @@ def _without_constants(use: _Use) -> _Use:
     body = body._replace(inputs=tuple([body.inputs[i] for i in kept]))
     smaller = _with(loop, body, loop.constants - len(known), loop.carried)
     return use._replace(loop=smaller, inputs=tuple([inputs[i] for i in kept]))
-
-
-def _is_number(x: Atom) -> bool:
-    return isinstance(x, Literal)
 
 
 def substituted(graph: Graph, known: dict[Any, Atom]) -> Graph:

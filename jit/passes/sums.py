@@ -75,9 +75,8 @@ class _Split:
         product, found = self.products[pick], []
 
         def add(primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
-            out = Var(primitive.aval(*[x.aval for x in inputs], **params))
-            found.append(Equation(primitive, inputs, tuple(sorted(params.items())), out))
-            return out
+            found.append(Equation.of(primitive, *inputs, **params))
+            return found[-1].out
 
         factors = []
         for v in (product.x, product.y):
