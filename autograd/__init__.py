@@ -10,7 +10,8 @@ ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
 from . import functional, linalg, special
-from .control import fori_loop, map, scan
+from .branches import cond, switch
+from .control import fori_loop, map, scan, while_loop
 from .creation import (
     arange,
     as_tensor,
@@ -268,6 +269,7 @@ __all__ = [
     "compress",
     "concat",
     "concatenate",
+    "cond",
     "conv1d",
     "conv2d",
     "convolve",
@@ -437,6 +439,7 @@ __all__ = [
     "subtract",
     "sum",
     "swapaxes",
+    "switch",
     "take",
     "take_along_axis",
     "tan",
@@ -460,6 +463,7 @@ __all__ = [
     "vsplit",
     "vstack",
     "where",
+    "while_loop",
     "zeros",
     "zeros_like",
 ]  # fmt: skip

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from . import functions, ops
+from .carry import carried_on, settled
 from .functions.arguments import as_array
-from .primitive import aval_of
 from .tape import current_tape
-from .tensor import Tensor
 from .tree import Structure, flatten, unflatten
-from .weak import Weak
 
 Body = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -45,8 +43,8 @@ def scan(f: Body, init: Any, xs: Any = None, length: int | None = None, reverse:
     length = _length("scan", elements, length)
     loop = _Loop("scan", f, structure, structure_of_xs, xs is not None)
     tape = current_tape()
-    run = _step_by_step if tape is None or tape.loop is None else tape.loop
-    return run(loop, [_carry(x) for x in carried], elements, length, bool(reverse))
+    run = _step_by_step if tape is None or tape.control is None else tape.control.scan
+    return run(loop, [settled(x) for x in carried], elements, length, bool(reverse))
 
 
 def fori_loop(lower: int, upper: int, f: Callable[[Any, Any], Any], init: Any) -> Any:
@@ -76,6 +74,61 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     return scan(lambda carry, x: (carry, f(x)), (), xs)[1]
 
 
+def while_loop(cond_fn: Callable[[Any], Any], body_fn: Callable[[Any], Any], carry: Any) -> Any:
+    """What `while cond_fn(carry): carry = body_fn(carry)` makes of `carry`, as one operation.
+
+    Compiled, both functions are recorded once, and one kernel serves every number of steps, its gradient as well: the
+    kernel keeps what each step begins with, and is made anew with more room where that is not enough.
+
+    **Arguments:** `cond_fn(carry)`, a single boolean: whether there is another step; `body_fn(carry)`, which returns
+    the next carry; `carry`, the first one, which may be nested tuples, lists and dicts.
+
+    **Errors:** `TypeError` where the carry changes its structure, shapes or dtypes; `ValueError` where `cond_fn`
+    returns more than one value.
+
+    The square root of 2 by Newton's method, and its derivative:
+
+    >>> import autograd as ag
+    >>> def root(a):
+    ...     return ag.while_loop(lambda x: abs(x * x - a) > 1e-12, lambda x: (x + a / x) / 2, a)
+    >>> value, slope = ag.value_and_grad(root)(2.0)
+    >>> round(float(value), 6), round(float(slope), 6)
+    (1.414214, 0.353553)
+    """
+    carried, structure = flatten(carry)
+    loop = _While(cond_fn, body_fn, structure)
+    carried = [settled(x) for x in carried]
+    tape = current_tape()
+    if tape is not None and tape.control is not None:
+        return unflatten(structure, tape.control.while_loop(loop, carried))
+    while loop.goes_on(carried):
+        carried = loop.step(carried)
+    return unflatten(structure, carried)
+
+
+class _While:
+    """The test and the body of a loop as functions of leaves."""
+
+    name = "while_loop"
+
+    def __init__(self, test: Callable[[Any], Any], body: Callable[[Any], Any], carry: Structure) -> None:
+        self.test, self.body, self.carry = test, body, carry
+
+    def goes_on(self, carried: Sequence[Any]) -> Any:
+        """Whether there is another step: an array or a tensor without axes."""
+        found = as_array(self.test(unflatten(self.carry, list(carried))))
+        if found.shape != ():
+            raise ValueError(
+                f"`while_loop` needs a `cond_fn` that returns a single boolean, got the shape {found.shape}; reduce it "
+                "with `all` or `any`"
+            )
+        return found if found.dtype.kind == "b" else ops.not_equal(found, 0)
+
+    def step(self, carried: Sequence[Any]) -> list[Any]:
+        """The leaves of the next carry."""
+        return carried_on(self.name, self.carry, carried, self.body(unflatten(self.carry, list(carried))))
+
+
 class _Loop:
     """The body of a loop as a function of leaves, and what its results are put together to."""
 
@@ -92,28 +145,9 @@ class _Loop:
                 f"`{self.name}` needs a function that returns the carry and a result, got "
                 f"{type(outcome).__name__}; return `carry, None` where there is no result"
             )
-        after, structure = flatten(outcome[0])
-        if structure != self.carry:
-            raise TypeError(
-                f"the carry of `{self.name}` needs the structure that it begins with, {_written(self.carry)}, got "
-                f"{_written(structure)}"
-            )
-        after = [as_array(x) for x in after]
-        self.check(carried, after)
+        after = carried_on(self.name, self.carry, carried, outcome[0])
         result, self.results = flatten(() if outcome[1] is None else outcome[1])
         return after, [as_array(x) for x in result]
-
-    def check(self, before: Sequence[Any], after: Sequence[Any]) -> None:
-        """
-        **Errors:** `TypeError` naming the first entry of the carry that changes its shape or dtype.
-        """
-        for path, x, y in zip(_paths(self.carry, "carry"), before, after, strict=True):
-            if aval_of(x) != aval_of(y):
-                raise TypeError(
-                    f"`{self.name}` needs a carry whose shapes and dtypes stay the same, got {aval_of(x)} for `{path}` "
-                    f"before a step and {aval_of(y)} after it; convert it before the loop or in it, with `astype`, "
-                    "`reshape` or `broadcast_to`"
-                )
 
     def outcome(self, carried: Sequence[Any], results: Sequence[Any]) -> tuple[Any, Any]:
         """The carry and the stacked results from their leaves."""
@@ -144,26 +178,3 @@ def _length(name: str, xs: Sequence[Any], length: int | None) -> int:
     if not found or found < 0:
         raise ValueError(f"`{name}` needs one step at least, got the length {found}; leave the loop out")
     return int(found)
-
-
-def _carry(x: Any) -> Any:
-    x = as_array(x)
-    # A Python number would take its dtype from what it meets first.
-    return ops.astype(x, dtype=x.dtype) if isinstance(x, Tensor) and isinstance(x.data, Weak) else x
-
-
-def _paths(structure: Structure, path: str) -> list[str]:
-    if structure.kind is None:
-        return [path]
-    keys = [repr(key) for key in structure.keys] or [str(i) for i in range(len(structure.parts))]
-    parts = zip(keys, structure.parts, strict=True)
-    return [inner for key, part in parts for inner in _paths(part, f"{path}[{key}]")]
-
-
-def _written(structure: Structure) -> str:
-    if structure.kind is None:
-        return "*"
-    parts = [_written(part) for part in structure.parts]
-    if structure.keys:
-        return "{" + ", ".join(f"{key!r}: {part}" for key, part in zip(structure.keys, parts, strict=True)) + "}"
-    return f"[{', '.join(parts)}]" if structure.kind is list else f"({', '.join(parts)})"

@@ -210,7 +210,7 @@ def _of_units(x: Any, apply: Callable[[Any], list[Any]]) -> dict[int, Any]:
         return {i: y for i, y in enumerate(apply(unit)) if y is not None}
 
     tape = current_tape()
-    if tape is not None and tape.loop is not None and size > MOST_UNROLLED:
+    if tape is not None and tape.control is not None and size > MOST_UNROLLED:
         positions = np.arange(size)
         found: dict[int, Any] = mapped(
             lambda i: applied(ops.reshape(ops.astype(ops.equal(positions, i), dtype=dtype), shape=shape)), positions

@@ -92,24 +92,37 @@ class Guard(NamedTuple):
     where: str
 
 
+class Control(NamedTuple):
+    """How a tape records control flow as operations: what does `ag.scan`, `ag.while_loop` and `ag.switch`, on leaves.
+
+    `room` is the factor to the number of steps for which loops have memory whose number nobody knows.
+    """
+
+    scan: Callable[..., Any]
+    while_loop: Callable[..., Any]
+    switch: Callable[..., Any]
+    room: int
+
+
 class Tape:
     """All that happened to tensors while it recorded: the equations in their order, and the guards.
 
     `leaves` are the tensors that became leaves while it recorded, by the equation that made them or by themselves;
     `accumulated` has each tensor that `backward()` gave a `.grad`, with what it had before. A tape that `defers` does
-    not compute large arrays unless their values are asked for; `loop(...)`, where there is one, records a loop as one
-    operation, and `roll(tape, first, inputs, outputs)` gives the outputs by loops where operations repeat themselves.
+    not compute large arrays unless their values are asked for; its `control`, where there is one, records loops and
+    branches as operations, and `roll(tape, first, inputs, outputs)` gives the outputs by loops where operations repeat
+    themselves.
     """
 
-    __slots__ = ("accumulated", "defers", "guards", "leaves", "loop", "nodes", "roll")
+    __slots__ = ("accumulated", "control", "defers", "guards", "leaves", "nodes", "roll")
 
     def __init__(
         self,
         defers: bool = False,
-        loop: Callable[..., Any] | None = None,
+        control: Control | None = None,
         roll: Callable[..., Any] | None = None,
     ) -> None:
-        self.defers, self.loop, self.roll = defers, loop, roll
+        self.defers, self.control, self.roll = defers, control, roll
         self.nodes: list[Node] = []
         self.guards: list[Guard] = []
         self.leaves: dict[Any, Any] = {}

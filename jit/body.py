@@ -14,8 +14,8 @@ from autograd.primitive import aval_of
 from autograd.tape import Node, Tape, current_tape, onto
 from autograd.tensor import constant, lift
 
-from .graph import Atom, Graph, Loop, Var
-from .loop import loop_call, loop_output, scan
+from .graph import Atom, Choice, Graph, Loop, Var
+from .loop import loop_call, loop_output, primitive_of
 from .record import GraphBuilder, live, source_of
 
 
@@ -60,13 +60,13 @@ def recorded_body(
     """
     outer = current_tape()
     assert outer is not None
-    tape = Tape(defers=True, loop=outer.loop)
+    tape = Tape(defers=True, control=outer.control)
     with onto(tape), enable_grad():
         outputs = run()
     if tape.guards:
         raise RuntimeError(
             f"the body of `{name}` decides on a value at {tape.guards[0].where}, which may differ from step to step; "
-            "use `where` there, or a loop of Python"
+            "use `where` or `ag.cond` there, or a loop of Python"
         )
     if tape.accumulated:
         raise RuntimeError(f"the body of `{name}` calls `backward()`; use `grad`, which returns the gradients")
@@ -87,7 +87,9 @@ def body_of(tape: Tape, inputs: Sequence[Tensor], outputs: Sequence[Any]) -> Bod
 
 def placeholder(x: Any) -> Tensor:
     """A tensor that stands for a value of a step; it has that of the first step, whoever looks."""
-    made = constant(x.data if isinstance(x, Tensor) else np.asarray(x))
+    data = x.data if isinstance(x, Tensor) else x
+    # To ask for a value that waits may be to run a whole loop.
+    made = constant(data if is_deferred([data]) else np.asarray(data))
     made.requires_grad = made.dtype.kind == "f"
     return made
 
@@ -99,10 +101,23 @@ def element_of(x: Any) -> Tensor:
     return placeholder(Deferred(ops.slice_, (data,), {"index": index}) if is_deferred([data]) else data[0])
 
 
+def united(bodies: Sequence[Body]) -> tuple[Choice, list[Any]]:
+    """Bodies of the same inputs as the cases of a choice, and the constants that its inputs begin with."""
+    constants: dict[int, Any] = {}
+    for body in bodies:
+        constants.update({id(source_of(x)): x for x in body.constants})
+    graphs = []
+    for graph, own in bodies:
+        variables = {id(source_of(x)): variable for x, variable in zip(own, graph.inputs, strict=False)}
+        read = [variables.get(key) or Var(aval_of(x)) for key, x in constants.items()]
+        graphs.append(graph._replace(inputs=(*read, *graph.inputs[len(own) :])))
+    return Choice(tuple(graphs)), list(constants.values())
+
+
 def bind(
-    loop: Loop, inputs: Sequence[Any], pullback: Callable[[Loop, Cotangents, Sequence[Any]], list[Any]]
+    loop: Loop | Choice, inputs: Sequence[Any], pullback: Callable[[Any, Cotangents, Sequence[Any]], list[Any]]
 ) -> list[Tensor]:
-    """The results of a loop, as nodes of the tape that records.
+    """The results of a loop, or of a choice, as nodes of the tape that records.
 
     **Arguments:** `inputs`, tensors and arrays; `pullback(loop, g, inputs)`, which gives their cotangents from those of
     the results.
@@ -114,11 +129,11 @@ def bind(
     requires_grad = is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
     call = Node(loop_call, values, None, {"loop": loop, "pullback": pullback}, parents, requires_grad)
     tape.nodes.append(call)
-    return [_output(tape, call, values, {"loop": loop, "pick": i}) for i in range(len(loop.body.outputs))]
+    return [_output(tape, call, values, {"loop": loop, "pick": i}) for i in range(len(loop.results))]
 
 
 def _output(tape: Tape, call: Node, values: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
-    out = constant(Deferred(scan, values, params))
+    out = constant(Deferred(primitive_of(params["loop"]), values, params))
     out.requires_grad = call.requires_grad and out.dtype.kind == "f"
     out.node = Node(loop_output, (None,), out.data, params, (call,), out.requires_grad)
     tape.nodes.append(out.node)

@@ -68,7 +68,8 @@ class Wiring(NamedTuple):
 
     `captured` is what the captures of the kernel's graph stand for; `sources` are all tensors and arrays that the
     function captured; `result` says what to make of the outputs; `link(outputs, inputs, values)`, if any of them
-    requires a gradient, connects tensors that come out with those that went in and with the captured ones.
+    requires a gradient, connects tensors that come out with those that went in and with the captured ones;
+    `refused(status)` is told why the kernel gave no answer, where somebody wants to know.
     """
 
     kernel: Kernel
@@ -77,6 +78,7 @@ class Wiring(NamedTuple):
     sources: Sequence[Any]
     result: Result
     link: Callable[..., Any] | None
+    refused: Callable[[int], None] | None = None
 
 
 def caller(wiring: Wiring) -> Callable[..., Any]:
@@ -95,7 +97,7 @@ class Writer:
     keywords: tuple[str, ...] = ()
 
     def __init__(self, wiring: Wiring) -> None:
-        self.kernel, self.signature, self.captured, self.sources, self.result, self.link = wiring
+        self.kernel, self.signature, self.captured, self.sources, self.result, self.link, self.refused = wiring
         self.names: dict[str, Any] = {
             "__MISS": MISS, "__kept": wiring.kernel, "__kernel": wiring.kernel.entry, "__empty": np.empty,
             "__array": np.asarray, "__ready": ready, "__tensor": constant,
@@ -250,7 +252,8 @@ class Writer:
         self.lines.append(f"__r = __kernel({', '.join(arguments)})")
         if self.kernel.workspace:
             self.lines.append("__give(__w)")
-        self.lines.append("if __r[0]: return __MISS")
+        told = "" if self.refused is None else f"{self.name('f', self.refused)}(__r[0]); "
+        self.lines.append(f"if __r[0]: {told}return __MISS")
         if self.result.tensors:
             outputs = self.as_tensors(outputs)
         for target, position in self.result.gradients:

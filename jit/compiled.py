@@ -17,8 +17,10 @@ from autograd.tape import current_tape
 from .bound import bound_call
 from .cache import kernel_of, uncollected
 from .caller import MISS, Wiring, caller
+from .emit.repeat import NO_ROOM
 from .explain import Explained, Times, explanation
 from .graph import Graph
+from .loop import has_bounds
 from .out import caller_with_out, check_out, written
 from .outer import Link
 from .passes import optimise
@@ -32,6 +34,8 @@ from .tracing import Trace, eager, trace
 MAX_VARIANTS = 16
 
 
+# By what factor the room for steps of loops grows where it was too little.
+_GROWTH = 8
 # So many callers are tried before the signature of a call is looked up.
 _RECENT = 8
 
@@ -93,6 +97,8 @@ class Compiled:
         self.function, self.functional = function, functional
         self.threads = 0 if threads is None else checked(threads, "a compiled function", threads)
         self.variants: dict[Signature, list[Variant]] = {}
+        # By what factor there has to be room for more steps of loops than at first.
+        self.room: dict[Signature, int] = {}
         self._takes_out = "out" not in _parameters(function)
         # What answered last, and what answered before.
         self._call: Callable[..., Any] = _never
@@ -182,11 +188,16 @@ class Compiled:
             out = self._answer_of(variant, request)
             if out is not MISS:
                 return variant, out
-        with uncollected():
-            variant = self._record(request.signature, request.values)
-        if request.out is not None:
-            return variant, self._answer_of(variant, request)
-        return variant, variant.call(*request.args, **request.kwargs)
+        while True:
+            room = self.room.get(request.signature)
+            with uncollected():
+                variant = self._record(request.signature, request.values)
+            if request.out is not None:
+                out = self._answer_of(variant, request)
+            else:
+                out = variant.call(*request.args, **request.kwargs)
+            if out is not MISS or self.room.get(request.signature) == room:
+                return variant, out
 
     def _answer_of(self, variant: Variant, request: _Request) -> Any:
         """What the variant answers.
@@ -216,14 +227,16 @@ class Compiled:
 
     def _record(self, signature: Signature, values: Sequence[Any]) -> Variant:
         start = perf_counter()
-        run = trace(self.function, signature, values, self.functional)
+        room = self.room.get(signature, 1)
+        run = trace(self.function, signature, values, self.functional, room)
         recorded = perf_counter()
         graph, captured = _without_unused(optimise(run.recording.graph), run.recording.captured)
         optimised = perf_counter()
         kernel = kernel_of(graph._replace(threads=self.threads))
         times = Times(recorded - start, optimised - recorded, perf_counter() - optimised)
         sources = [x.source for x in run.recording.captured]
-        wiring = Wiring(kernel, signature, captured, sources, run.result, _link(signature, run, self.threads))
+        refused = functools.partial(self._refused, signature, room) if has_bounds(kernel.graph) else None
+        wiring = Wiring(kernel, signature, captured, sources, run.result, _link(signature, run, self.threads), refused)
         variant = Variant(run.recording, wiring, times)
         known = self.variants.setdefault(signature, [])
         known.insert(0, variant)
@@ -231,6 +244,11 @@ class Compiled:
         if rest == 0 and times_too_many.bit_count() == 1:
             self._warn_of_many(known)
         return variant
+
+    def _refused(self, signature: Signature, room: int, status: int) -> None:
+        """Sees to it that the next kernel has room for more steps, if a loop took more than there was room for."""
+        if status == NO_ROOM:
+            self.room[signature] = max(self.room.get(signature, 1), _GROWTH * room)
 
     def _warn_of_many(self, known: list[Variant]) -> None:
         warnings.warn(

@@ -20,6 +20,7 @@ from .program import (
     Blocks,
     Buffer,
     Call,
+    Choose,
     Fill,
     Gather,
     Nest,
@@ -162,14 +163,19 @@ def _step(step: Step, labels: _Labels) -> str:
         return "\n".join([tasks, *[f"  | {_step(inner, labels)}" for inner in step.steps]])
     if isinstance(step, Repeat):
         backward = ", from the last to the first" if step.reverse else ""
-        inner = _Labels(step.program)
-        return "\n".join(
-            [
-                f"repeat  {step.length} times{backward}; reads {labels.of(views(step))}",
-                *[f"  | {line}" for x in step.program.steps for line in _step(x, inner).splitlines()],
-            ]
-        )
+        times = f"{step.length} times" if not step.dynamic else "as often as it says"
+        times += f", {step.length} times at most" if step.dynamic and step.bounded else ""
+        return "\n".join([f"repeat  {times}{backward}; reads {labels.of(views(step))}", *_within(step.program)])
+    if isinstance(step, Choose):
+        cases = [line for i, x in enumerate(step.programs) for line in (f"  case {i}", *_within(x))]
+        return "\n".join([f"choose  one of {len(step.programs)}; reads {labels.of(views(step))}", *cases])
     return _nest(step, labels)
+
+
+def _within(program: Program) -> list[str]:
+    """The steps of a program inside of another."""
+    inner = _Labels(program)
+    return [f"  | {line}" for x in program.steps for line in _step(x, inner).splitlines()]
 
 
 def _layout(view: View, aval: Aval) -> str:
@@ -239,7 +245,10 @@ def _moved(step: Step) -> int:
     if isinstance(step, Blocks):
         return sum(map(_moved, step.steps))
     if isinstance(step, Repeat):
-        return step.length * sum(map(_moved, step.program.steps))
+        # Of a dynamic one, in each step.
+        return (1 if step.dynamic else step.length) * sum(map(_moved, step.program.steps))
+    if isinstance(step, Choose):
+        return max([sum(map(_moved, program.steps)) for program in step.programs])
     if isinstance(step, Call):
         return sum([x.aval.size * x.aval.dtype.itemsize for x in (*step.equation.inputs, step.equation.out)])
     shape = step.shape if isinstance(step, Nest) else ()

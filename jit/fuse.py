@@ -16,13 +16,13 @@ from .blocks import blocked
 from .graph import Equation, Graph, Literal, Var
 from .inplace import in_place
 from .lapack import LAPACK, factorise
-from .loop import key_of, scan, uses_of
+from .loop import SHARED, key_of, scan, uses_of
 from .lowering import Group, Lowering, key_dtype
 from .margins import with_shared_margins
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
 from .program import Call, Compute, Fill, Gather, Operand, Place, Program, Reduce, Scalar, Scatter, Store, View
-from .repeats import repeat
+from .repeats import choose, repeat
 from .views import VIEWS, row_major, sliced
 
 REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
@@ -34,15 +34,16 @@ def fuse(graph: Graph) -> Program:
     """The program of a graph."""
     low = Lowering(graph)
     sums, terms = sums_of_parts(graph)
-    loops = uses_of(graph)
+    shared = uses_of(graph, *SHARED)
     for equation in graph.equations:
         out = equation.out
         # A custom function is called also for a result without elements, which it may have at other values.
         if out.aval.size == 0 and equation.primitive is not custom_call:
             low.places[out], low.ready[out] = low.new_buffer(out), 0
-        elif equation.primitive is scan:
+        elif equation.primitive in SHARED:
             if out not in low.places:
-                repeat(low, loops[key_of(equation)], lambda body: blocked(fuse(body._replace(threads=graph.threads))))
+                add = repeat if equation.primitive is scan else choose
+                add(low, shared[key_of(equation)], lambda body: blocked(fuse(body._replace(threads=graph.threads))))
         elif out in sums:
             _assemble(low, out, sums[out])
         elif out not in terms:

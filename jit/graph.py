@@ -95,14 +95,14 @@ class Graph(NamedTuple):
         # A graph of captures alone must not read as one of inputs.
         yield "{ " + "; ".join(heads if self.captures else heads[:1])
         avals: dict[Aval, str] = {}
-        loops: dict[Loop, str] = {}
+        inner: dict[Any, str] = {}
         for primitive, inputs, params, out in self.equations:
             for _, value in params:
-                if isinstance(value, Loop) and value not in loops:
-                    loops[value] = f"loop{len(loops)}"
-                    yield from value.lines(loops[value])
+                if isinstance(value, Loop | Choice) and value not in inner:
+                    inner[value] = f"{'loop' if isinstance(value, Loop) else 'choice'}{len(inner)}"
+                    yield from value.lines(inner[value])
             arguments = " ".join([names[x] for x in inputs])
-            option = f"[{' '.join([_option(name, value, loops) for name, value in params])}]" if params else ""
+            option = f"[{' '.join([_option(name, value, inner) for name, value in params])}]" if params else ""
             aval = avals.get(out.aval) or avals.setdefault(out.aval, str(out.aval))
             yield f"  {names[out]}:{aval} = {primitive.name}{option} {arguments}"
         for guard in self.guards:
@@ -126,6 +126,10 @@ class Loop:
     The inputs of the `body` are first the `constants`, the same in every step, then what is `carried` from step to
     step, then one element each of the arrays that the loop goes over, from their ends if `reverse`. Its outputs are
     first what is carried on, then one element each of the arrays that the loop makes.
+
+    A `dynamic` loop runs while the first of what it carries is not zero: a boolean, or how many steps are left, which
+    in a `reverse` one is the position after that of the step's elements. Its arrays have room for `length` steps; what
+    lies behind the last one is not defined.
     """
 
     body: Graph
@@ -133,16 +137,43 @@ class Loop:
     carried: int
     length: int
     reverse: bool
+    dynamic: bool = False
+
+    @property
+    def results(self) -> list[Aval]:
+        """The shape and dtype of each result."""
+        avals = [x.aval for x in self.body.outputs]
+        rows = [Aval((self.length, *x.shape), x.dtype) for x in avals[self.carried :]]
+        return [*avals[: self.carried], *rows]
 
     def lines(self, name: str) -> Iterator[str]:
         """The loop as text, under that name."""
         backward = " backward" if self.reverse else ""
-        yield f"  {name}: {self.length} times{backward}, {self.constants} constants, {self.carried} carried"
+        steps = f"room for {self.length} steps" if self.dynamic else f"{self.length} times"
+        yield f"  {name}: {steps}{backward}, {self.constants} constants, {self.carried} carried"
         yield from [f"    {line}" for line in str(self.body).splitlines()]
 
 
-def _option(name: str, value: Any, loops: Mapping[Loop, str]) -> str:
-    return f"{name}={loops[value] if isinstance(value, Loop) else _brief(value)}"
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Bodies with the same inputs and like results, of which an index chooses the one that is run."""
+
+    bodies: tuple[Graph, ...]
+
+    @property
+    def results(self) -> list[Aval]:
+        """The shape and dtype of each result."""
+        return [x.aval for x in self.bodies[0].outputs]
+
+    def lines(self, name: str) -> Iterator[str]:
+        """The bodies as text, under that name."""
+        for i, body in enumerate(self.bodies):
+            yield f"  {name}, case {i}"
+            yield from [f"    {line}" for line in str(body).splitlines()]
+
+
+def _option(name: str, value: Any, inner: Mapping[Any, str]) -> str:
+    return f"{name}={inner[value] if isinstance(value, Loop | Choice) else _brief(value)}"
 
 
 def _brief(value: Any) -> str:

@@ -153,7 +153,8 @@ class Repeat(NamedTuple):
     """A loop: the program of a step, run for one after the other.
 
     The inputs of the program are `constants` and what is `carried`, then elements of the `arrays`; its outputs are what
-    is carried on, then elements of the `stacks`. `work` is the workspace of a step.
+    is carried on, then elements of the `stacks`. `work` is the workspace of a step. A `dynamic` one ends by what it
+    carries first, as a `graph.Loop` does, after `length` steps at the latest if it is `bounded` by its arrays.
     """
 
     program: Program
@@ -164,9 +165,28 @@ class Repeat(NamedTuple):
     arrays: tuple[View, ...]
     stacks: tuple[View | None, ...]
     work: View | None
+    dynamic: bool = False
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is memory for so many steps alone."""
+        return bool(self.arrays) or any(x is not None for x in (*self.stacks, *[y.stack for y in self.carried]))
 
 
-Step = Nest | Fill | Call | Blocks | Repeat
+class Choose(NamedTuple):
+    """One of several programs, the one whose number is at `number`, with the same `inputs` and `results`.
+
+    The outputs of a program lie where the results do, `None` for those that nobody reads. `work` is its workspace.
+    """
+
+    programs: tuple[Program, ...]
+    number: View
+    inputs: tuple[View, ...]
+    results: tuple[View | None, ...]
+    work: View | None
+
+
+Step = Nest | Fill | Call | Blocks | Repeat | Choose
 
 
 class Program(NamedTuple):
@@ -226,6 +246,9 @@ def views(step: Step) -> Iterator[View]:
     elif isinstance(step, Repeat):
         yield from (*step.constants, *[x.first for x in step.carried], *step.arrays)
         yield from written(step)
+    elif isinstance(step, Choose):
+        yield from (step.number, *step.inputs)
+        yield from written(step)
     else:
         yield from (*step.operands, *step.scratch) if isinstance(step, Call) else ()
         yield step.target
@@ -242,5 +265,7 @@ def written(step: Step) -> Iterator[View]:
     elif isinstance(step, Repeat):
         places = [view for x in step.carried for view in (*(x.buffers or ()), x.stack, x.last)]
         yield from [view for view in (*places, *step.stacks, step.work) if view is not None]
+    elif isinstance(step, Choose):
+        yield from [view for view in (*step.results, step.work) if view is not None]
     else:
         yield step.target

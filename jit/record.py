@@ -15,7 +15,7 @@ from autograd.tensor import lift
 from autograd.weak import Weak, plain
 
 from .graph import Atom, Equation, Graph, Literal, Params, Var
-from .loop import loop_call, loop_output, scan
+from .loop import loop_call, loop_output, primitive_of
 from .signature import check_dtype, order_of
 
 
@@ -123,7 +123,7 @@ class GraphBuilder:
         if primitive is loop_output:
             params = tuple(sorted(node.params.items()))
             inputs = self.loops[id(node.parents[0])]
-            self.atoms[id(node)] = self.equation(scan, inputs, params, _aval(node.out))
+            self.atoms[id(node)] = self.equation(primitive_of(node.params["loop"]), inputs, params, _aval(node.out))
             return
         atoms = []
         for i, (value, parent) in enumerate(zip(values, node.parents, strict=True)):

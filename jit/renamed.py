@@ -10,6 +10,7 @@ from .program import (
     Buffer,
     Call,
     Carried,
+    Choose,
     Compute,
     Entry,
     Gather,
@@ -45,6 +46,8 @@ def _step(step: Step, places: Places) -> Step:
         raise TypeError("blocks are made of steps whose memory is settled")
     if isinstance(step, Repeat):
         return _repeat(step, places)
+    if isinstance(step, Choose):
+        return _choose(step, places)
     if isinstance(step, Call):
         step = step._replace(operands=tuple([_view(view, places) for view in step.operands]))
     return step._replace(target=_view(step.target, places))
@@ -52,7 +55,7 @@ def _step(step: Step, places: Places) -> Step:
 
 def _repeat(step: Repeat, places: Places) -> Repeat:
     def moved(views: Iterable[View | None]) -> tuple[Any, ...]:
-        return tuple([None if view is None else _view(view, places) for view in views])
+        return _moved(views, places)
 
     carried = [
         Carried(_view(x.first, places), x.buffers and moved(x.buffers), *moved([x.stack, x.last])) for x in step.carried
@@ -64,6 +67,15 @@ def _repeat(step: Repeat, places: Places) -> Repeat:
         stacks=moved(step.stacks),
         work=moved([step.work])[0],
     )
+
+
+def _choose(step: Choose, places: Places) -> Choose:
+    number, work = _moved([step.number, step.work], places)
+    return Choose(step.programs, number, _moved(step.inputs, places), _moved(step.results, places), work)
+
+
+def _moved(views: Iterable[View | None], places: Places) -> tuple[Any, ...]:
+    return tuple([None if view is None else _view(view, places) for view in views])
 
 
 def _entry(entry: Entry, places: Places) -> Entry:

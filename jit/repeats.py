@@ -1,4 +1,4 @@
-"""Loops in a program: where what they carry and what they make lies."""
+"""Loops and choices in a program: where what they carry and what they make lies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from autograd.primitive import Aval
 
-from .graph import Atom, Equation, Graph, Loop, Var
+from .graph import Atom, Choice, Equation, Graph, Loop, Var
 from .inplace import carried_in_place
 from .lowering import Group, Lowering
 from .plan import plan
-from .program import Carried, Program, Repeat, View
+from .program import Carried, Choose, Program, Repeat, View
 from .views import is_contiguous, row_major
 
 
@@ -47,8 +47,26 @@ def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Gra
     size = plan(program).size
     work = low.buffer("work", 0, Aval((size,), np.dtype(np.uint8))) if size else None
     stacks = tuple([places.get(i) for i in picks])
-    step = Repeat(program, loop.length, loop.reverse, tuple(given[:m]), tuple(carried), tuple(given[n:]), stacks, work)
+    step = Repeat(
+        program, loop.length, loop.reverse, tuple(given[:m]), tuple(carried), tuple(given[n:]), stacks, work,
+        loop.dynamic,
+    )  # fmt: skip
     low.groups.append(Group((), step))
+    for i, out in outs.items():
+        low.places[out], low.ready[out] = places[i], len(low.groups)
+
+
+def choose(low: Lowering, results: Sequence[Equation], program_of: Callable[[Graph], Program]) -> None:
+    """Adds the choice of which these are the results, as a step; `program_of` gives the program of a case."""
+    choice: Choice = dict(results[0].params)["loop"]
+    outs = {dict(x.params)["pick"]: x.out for x in results if x.out.aval.size}
+    index, *given = [_contiguous(low, x) for x in results[0].inputs]
+    places = {i: low.new_buffer(x) for i, x in outs.items()}
+    programs = tuple([program_of(body) for body in choice.bodies])
+    size = max([plan(program).size for program in programs])
+    work = low.buffer("work", 0, Aval((size,), np.dtype(np.uint8))) if size else None
+    ends = tuple([places.get(i) for i in range(len(choice.results))])
+    low.groups.append(Group((), Choose(programs, index, tuple(given), ends, work)))
     for i, out in outs.items():
         low.places[out], low.ready[out] = places[i], len(low.groups)
 
@@ -87,6 +105,11 @@ def _carried(
         # One place more than there are steps: a step writes where the next one reads.
         whole = low.buffer("work", 0, Aval((loop.length + 1, *aval.shape), aval.dtype))
         places[stack] = whole._replace(offset=aval.size if loop.reverse else 0)
+        if loop.dynamic and not loop.reverse:
+            # Nobody knows where the last one will lie.
+            if last is not None:
+                places[i] = low.new_buffer(last)
+            return Carried(first, None, places[stack], places.get(i))
         end = 0 if loop.reverse else loop.length * aval.size
         places[i] = View(whole.buffer, end, row_major(aval.shape))
         return Carried(first, None, places[stack], None)

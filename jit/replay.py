@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from autograd.primitive import aval_of
 from autograd.tape import current_tape
 from autograd.transforms import fresh
 
-from .body import bind, element_of, placeholder, recorded_body
-from .graph import Atom, Graph, Literal, Loop, Var
-from .loop import scan
+from .body import bind, element_of, placeholder, recorded_body, united
+from .graph import Atom, Choice, Graph, Literal, Loop, Var
+from .loop import SHARED
 from .residuals import with_residuals
+from .rooms import roomier
 from .signature import Order
 
 
@@ -31,11 +33,11 @@ def replay(graph: Graph, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
 
     for primitive, inputs, params, out in graph.equations:
         given = [read(x) for x in inputs]
-        if primitive is scan and current_tape() is not None:
+        if primitive in SHARED and current_tape() is not None:
             loop, pick = dict(params)["loop"], dict(params)["pick"]
             key = (loop, *[id(x) for x in inputs])
             if key not in loops:
-                loops[key] = bind(loop, given, pullback)
+                loops[key] = bind(loop, given, pullback if isinstance(loop, Loop) else pullback_of_choice)
             known[out] = loops[key][pick]
         else:
             known[out] = primitive(*given, **dict(params))
@@ -58,6 +60,9 @@ def cotangents(
     """
     # A sweep that is recorded has gradients off, unless its own result is to be differentiated.
     create_graph = is_grad_enabled()
+    tape = current_tape()
+    if tape is not None and tape.control is not None:
+        graph = roomier(graph, tape.control.room)
     with enable_grad():
         xs = [fresh(x) if want else x for x, want in zip(values, wanted, strict=True)]
         outputs, _ = replay(graph, permuted(xs, orders))
@@ -108,6 +113,8 @@ class _Reverse:
         self.of_g_carried = [placeholder(self.carried[i]) for i in self.smooth]
         self.of_totals = [placeholder(self.constants[i]) for i in self.summed]
         self.of_g_stacks = [element_of(g[i]) for i in self.stacks]
+        # How many steps of a dynamic loop are left.
+        self.of_left = [placeholder(np.int64(1))] if loop.dynamic else []
 
     def step(self) -> list[Any]:
         """What a step carries on, the cotangents of the elements, and what it began with."""
@@ -119,33 +126,67 @@ class _Reverse:
         found = [_zeros(x) if gx is None else gx for x, gx in zip(targets, swept, strict=True)]
         first, last = len(self.smooth), len(self.smooth) + len(self.summed)
         sums = [total + gx for total, gx in zip(self.of_totals, found[first:last], strict=True)]
-        return [*found[:first], *sums, *found[last:], *self.of_g_carried, *self.of_totals]
+        left = [x - 1 for x in self.of_left]
+        return [*left, *found[:first], *sums, *found[last:], *self.of_left, *self.of_g_carried, *self.of_totals]
 
     def cotangents(self) -> list[Any]:
         """The cotangents of all inputs, `None` for those that are not wanted."""
         loop, m = self.loop, self.loop.constants
         results = bind(loop, self.inputs, pullback)
-        state = [*self.of_g_carried, *self.of_totals]
+        state = [*self.of_left, *self.of_g_carried, *self.of_totals]
         own = [*state, *self.of_carried, *self.of_arrays, *self.of_g_stacks]
         body = recorded_body("scan", self.of_constants, own, self.step)
         graph, picks = with_residuals(loop, body.graph, self.forward(body.graph.inputs[len(body.constants) :]))
-        first = [_zeros(self.carried[i]) if self.g[i] is None else self.g[i] for i in self.smooth]
+        first = [self.count(results) for _ in self.of_left]
+        first += [_zeros(self.carried[i]) if self.g[i] is None else self.g[i] for i in self.smooth]
         first += [_zeros(self.constants[i]) for i in self.summed]
         begins = results[len(results) - loop.carried :]
         elements = [*begins, *self.arrays, *[self.g[i] for i in self.stacks], *[results[i] for i in picks]]
-        reverse = Loop(graph, len(body.constants) + m, len(state), loop.length, not loop.reverse)
+        reverse = Loop(graph, len(body.constants) + m, len(state), loop.length, not loop.reverse, loop.dynamic)
         found = bind(reverse, [*body.constants, *self.constants, *first, *elements], pullback)
         places = [*[m + i for i in self.smooth], *self.summed, *[m + loop.carried + i for i in self.wanted]]
         cotangents: list[Any] = [None] * len(self.inputs)
-        for i, gx in zip(places, found, strict=False):
+        for i, gx in zip(places, found[len(self.of_left) :], strict=False):
             cotangents[i] = gx
         return cotangents
 
+    def count(self, results: Sequence[Any]) -> Any:
+        """How many steps a dynamic loop takes: what it begins to count down from, or has counted beside its test."""
+        first = self.carried[0]
+        return first if aval_of(first).dtype.kind == "i" else results[1]
+
     def forward(self, own: Sequence[Var]) -> dict[Atom, Var]:
         """Which inputs of the reverse body, after its further constants, are those of the forward one."""
-        m, after = self.loop.constants, self.loop.constants + len(self.smooth) + len(self.summed)
+        m = self.loop.constants
+        after = m + len(self.of_left) + len(self.smooth) + len(self.summed)
         mine = [*own[:m], *own[after : after + len(self.carried) + len(self.arrays)]]
         return dict(zip(mine, self.loop.body.inputs, strict=True))
+
+
+def pullback_of_choice(choice: Choice, g: Cotangents, inputs: Sequence[Any]) -> list[Any]:
+    """The cotangents of a choice's inputs from those of its results: a choice by the same index.
+
+    Each case makes the values of the forward one again.
+    """
+    index, *values = inputs
+    given = [i for i, x in enumerate(g) if x is not None]
+    wanted = [i for i, x in enumerate(values) if _has_gradient(x)]
+    of_values, of_gs = [placeholder(x) for x in values], [placeholder(g[i]) for i in given]
+
+    def run(body: Graph) -> list[Any]:
+        outputs, _ = replay(body, of_values)
+        known = dict(zip(given, of_gs, strict=True))
+        targets = [of_values[i] for i in wanted]
+        swept = _swept(outputs, [known.get(i) for i in range(len(outputs))], targets, True)
+        return [_zeros(x) if gx is None else gx for x, gx in zip(targets, swept, strict=True)]
+
+    bodies = [recorded_body("switch", of_values, of_gs, partial(run, body)) for body in choice.bodies]
+    reverse, constants = united(bodies)
+    found = bind(reverse, [index, *constants, *values, *[g[i] for i in given]], pullback_of_choice)
+    cotangents: list[Any] = [None] * len(inputs)
+    for i, gx in zip(wanted, found, strict=True):
+        cotangents[1 + i] = gx
+    return cotangents
 
 
 def _has_gradient(x: Any) -> bool:

@@ -16,7 +16,7 @@ from autograd import ops
 from autograd.primitive import Aval, Primitive
 
 from .graph import Atom, Equation, Graph, Literal, Loop, Var
-from .loop import scan
+from .loop import SHARED, scan
 from .periods import LEAST_ITERATIONS, Stretch, stretches
 from .residuals import with_candidates
 from .views import VIEWS
@@ -79,7 +79,7 @@ class _Index:
 def _kind(equation: Equation) -> Any:
     """What the equation has in common with those of other iterations."""
     primitive, inputs, params, out = equation
-    if primitive is scan:
+    if primitive in SHARED:
         return id(equation)
     if primitive is ops.slice_:
         # A position along an axis may be another one in every step.

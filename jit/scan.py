@@ -1,20 +1,27 @@
-"""`autograd.scan` while a function is recorded: one operation, whose body is recorded once."""
+"""Loops and branches while a function is recorded: one operation each, whose bodies are recorded once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from autograd import Tensor
-from autograd.tape import Tape, enable_grad, onto
+import numpy as np
 
-from .body import bind, body_of, element_of, placeholder, recorded_body
+from autograd import Tensor
+from autograd.primitive import aval_of
+from autograd.tape import Tape, current_tape, enable_grad, onto
+
+from .body import bind, body_of, element_of, placeholder, recorded_body, united
 from .graph import Loop
 from .loop import loop_call
 from .passes.carries import padded
-from .replay import pullback, replay
+from .replay import pullback, pullback_of_choice, replay
 from .residuals import with_candidates
 from .roll import LEAST_SAVED, rolled
+
+# Into so many bytes the states of a loop have to fit whose number of steps nobody knows, or so many of them.
+ROOM, FEWEST_STEPS = 1 << 20, 64
 
 
 def recorded_loop(loop: Any, carried: Sequence[Any], xs: Sequence[Any], length: int, reverse: bool) -> tuple[Any, Any]:
@@ -37,6 +44,50 @@ def recorded_loop(loop: Any, carried: Sequence[Any], xs: Sequence[Any], length: 
     made = Loop(graph, len(body.constants), len(before), length, reverse)
     outputs = bind(made, [*body.constants, *carried, *xs], pullback)
     return loop.outcome(outputs[: len(before)], outputs[len(before) : last])
+
+
+def recorded_while(loop: Any, carried: Sequence[Any]) -> list[Any]:
+    """The last values that are carried, as a result of `autograd.while_loop`.
+
+    **Arguments:** `loop`, whose `goes_on(carried)` and `step(carried)` run the test and the body; the first values
+    `carried`.
+
+    **Errors:** those of test and body, and of `recorded_body`.
+    """
+    given = [loop.goes_on(carried), np.int64(0), *carried]
+    before = [placeholder(x) for x in given]
+
+    def run() -> list[Any]:
+        after = loop.step(before[2:])
+        return [loop.goes_on(after), before[1] + 1, *after, *before]
+
+    body = recorded_body(loop.name, [], before, run)
+    graph = with_candidates(body.graph, len(before))
+    made = Loop(graph, len(body.constants), len(before), _room_for(carried), False, True)
+    return bind(made, [*body.constants, *given], pullback)[2 : len(before)]
+
+
+def _room_for(carried: Sequence[Any]) -> int:
+    """For how many steps of a loop there is room, if nobody knows how many there will be."""
+    tape = current_tape()
+    assert tape is not None
+    assert tape.control is not None
+    size = sum([aval.size * aval.dtype.itemsize for aval in map(aval_of, carried)])
+    return tape.control.room * max(FEWEST_STEPS, ROOM // max(size, 1))
+
+
+def recorded_switch(branches: Any, index: Tensor, operands: Sequence[Any]) -> list[Any]:
+    """The results of the branch with that index, as those of `autograd.switch`.
+
+    **Arguments:** `branches`, whose `run(i, operands)` runs one of its `functions`.
+
+    **Errors:** those of the branches, and of `recorded_body`.
+    """
+    given = [placeholder(x) for x in operands]
+    count = len(branches.functions)
+    bodies = [recorded_body(branches.name, [], given, partial(branches.run, i, given)) for i in range(count)]
+    choice, constants = united(bodies)
+    return bind(choice, [index, *constants, *operands], pullback_of_choice)
 
 
 def rolled_results(tape: Tape, first: int, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Sequence[Tensor]:

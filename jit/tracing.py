@@ -11,14 +11,14 @@ import numpy as np
 
 import autograd as ag
 from autograd import Tensor
-from autograd.tape import STATE, Tape, onto
+from autograd.tape import STATE, Control, Tape, onto
 from autograd.tensor import constant
 from autograd.tree import flatten, unflatten
 from autograd.weak import weak
 
 from .caller import PYTHON_DTYPES, Constant, Result
 from .record import Recording, graph_of
-from .scan import recorded_loop, rolled_results
+from .scan import recorded_loop, recorded_switch, recorded_while, rolled_results
 from .signature import Signature
 
 _CONSTANTS = (type(None), int, float, complex, str, bytes, np.ndarray, np.generic, np.dtype, type, slice, range, Enum)
@@ -44,22 +44,25 @@ class _Run(NamedTuple):
     accumulated: list[tuple[Tensor | int, Tensor | None]]
 
 
-def _run(function: Callable[..., Any], signature: Signature, values: Sequence[Any], defer: bool) -> _Run:
+def _run(function: Callable[..., Any], signature: Signature, values: Sequence[Any], room: int | None) -> _Run:
     given = [x if leaf.kind == "static" else _traced(x, leaf) for x, leaf in zip(values, signature.leaves, strict=True)]
     args, kwargs = unflatten(signature.structure, given)
     inputs = [x for x, leaf in zip(given, signature.leaves, strict=True) if leaf.kind != "static"]
-    with _recorded(defer) as tape:
+    with _recorded(room) as tape:
         outcome = function(*args, **kwargs)
         return _Run(tape, inputs, outcome, _accumulated(function, tape, inputs, values, signature))
 
 
-def trace(function: Callable[..., Any], signature: Signature, values: Sequence[Any], functional: bool) -> Trace:
+def trace(
+    function: Callable[..., Any], signature: Signature, values: Sequence[Any], functional: bool, room: int
+) -> Trace:
     """Runs a function once with arguments of that signature, recorded.
 
     **Arguments:** `values`, the leaves of the arguments; `functional`, whether the results are arrays even where a
-    captured tensor requires a gradient, as those of `ag.grad(f)` are.
+    captured tensor requires a gradient, as those of `ag.grad(f)` are; `room`, the factor to the number of steps for
+    which loops that end by a value have memory.
     """
-    tape, inputs, outcome, accumulated = _run(function, signature, values, defer=True)
+    tape, inputs, outcome, accumulated = _run(function, signature, values, room)
     orders = [leaf.order for leaf in signature.leaves if leaf.kind != "static"]
     leaves, structure = flatten(outcome)
     outputs = [x for x in leaves if isinstance(x, Tensor)]
@@ -85,7 +88,7 @@ def eager(function: Callable[..., Any], signature: Signature, values: Sequence[A
 
     **Arguments:** `values`, the leaves of the arguments, none of them a tensor.
     """
-    leaves, structure = flatten(_run(function, signature, values, defer=False).outcome)
+    leaves, structure = flatten(_run(function, signature, values, None).outcome)
     numbers = _of_numbers(signature)
     return unflatten(structure, [_value(x, numbers) if isinstance(x, Tensor) else x for x in leaves])
 
@@ -110,9 +113,13 @@ def _value(x: Tensor, numbers: bool) -> Any:
 
 
 @contextmanager
-def _recorded(defer: bool) -> Iterator[Tape]:
-    """Records, with gradients enabled; the `.grad` of tensors from outside is put back at the end."""
-    with ag.enable_grad(), onto(Tape(True, recorded_loop, rolled_results) if defer else Tape()) as tape:
+def _recorded(room: int | None) -> Iterator[Tape]:
+    """Records, with gradients enabled; the `.grad` of tensors from outside is put back at the end.
+
+    **Arguments:** `room`, as `trace` has it; for `None` everything is computed, step by step.
+    """
+    control = None if room is None else Control(recorded_loop, recorded_while, recorded_switch, room)
+    with ag.enable_grad(), onto(Tape() if control is None else Tape(True, control, rolled_results)) as tape:
         try:
             yield tape
         finally:

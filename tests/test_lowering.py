@@ -11,7 +11,7 @@ from jit import fuse
 from jit.emit.calls import CALLS
 from jit.emit.scalar import SCALAR
 from jit.lapack import LAPACK
-from jit.loop import loop_call, loop_output, scan
+from jit.loop import SHARED, loop_call, loop_output
 from jit.outer import compiled_call, compiled_output
 from jit.parts import PARTS
 from jit.passes.factors import RULES as FACTORED
@@ -27,7 +27,7 @@ WAYS = [
     set(fuse.CALLS),
     set(fuse.MOVES),
     set(PARTS),
-    {scan},
+    set(SHARED),
     {custom_call},
     set(LAPACK),
     # A pass has others in their place.

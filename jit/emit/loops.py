@@ -71,6 +71,36 @@ def _loop(
     return list(results)
 
 
+def while_loop(
+    builder: ir.IRBuilder,
+    carried: Sequence[ir.Value],
+    goes_on: Callable[[ir.Value, list[ir.Value]], ir.Value],
+    body: Body,
+) -> tuple[ir.Value, list[ir.Value]]:
+    """Emits `while goes_on(i, carried): carried = body(i, carried); i = i + 1`.
+
+    **Returns:** how many iterations there were, and the last `carried`.
+    """
+    before = builder.block
+    start, inside = builder.append_basic_block("while"), builder.append_basic_block("body")
+    end = builder.append_basic_block("end")
+    builder.branch(start)
+    builder.position_at_end(start)
+    i = builder.phi(INDEX)
+    phis = [builder.phi(x.type) for x in carried]
+    again = goes_on(i, list(phis))
+    builder.cbranch(again, inside, end)
+    builder.position_at_end(inside)
+    results = body(i, list(phis))
+    following, last = builder.add(i, index(1), flags=("nuw", "nsw")), builder.block
+    builder.branch(start)
+    for phi, first, result in zip([i, *phis], [index(0), *carried], [following, *results], strict=True):
+        phi.add_incoming(first, before)
+        phi.add_incoming(result, last)
+    builder.position_at_end(end)
+    return i, list(phis)
+
+
 def _not_unrolled(module: ir.Module) -> ir.MDValue:
     """What tells LLVM not to unroll one loop: a node that names itself, so that no two loops share it."""
     note = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..graph import Atom, Var
 from ..plan import weight
-from ..program import Blocks, Fill, Nest, Program, Reduce, Repeat, Scatter, Step, Store, atoms_by_value, nests
+from ..program import Blocks, Choose, Fill, Nest, Program, Reduce, Repeat, Scatter, Step, Store, atoms_by_value, nests
 
 # A piece ends between these weights.
 SMALLEST, LARGEST = 75, 225
@@ -79,6 +79,8 @@ def _kind(part: Step) -> Any:
         return part.rows, len(part.steps)
     if isinstance(part, Repeat):
         return "loop", part.length
+    if isinstance(part, Choose):
+        return "choice", len(part.programs)
     return "fill" if isinstance(part, Fill) else (part.equation.primitive, part.equation.out.aval)
 
 

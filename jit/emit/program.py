@@ -16,6 +16,7 @@ from ..program import (
     Blocks,
     Buffer,
     Call,
+    Choose,
     Fill,
     Gather,
     Nest,
@@ -32,12 +33,13 @@ from ..program import (
 from .blas import alloca
 from .blocks import add_up, share
 from .calls import CALLS, foreign
+from .choose import choose
 from .interface import interface, structure
 from .lapack import ROUTINES
 from .loops import loop
 from .nest import function, scalars
 from .outline import last_reads, makes, pieces
-from .repeat import repeat
+from .repeat import Run, repeat
 from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
 from .wiring import Layout, Location, Wiring
 
@@ -226,7 +228,10 @@ class _Body:
             elif isinstance(step, Blocks):
                 self.blocks(step)
             elif isinstance(step, Repeat):
-                self.repeat(step)
+                repeat(self.builder, step, self.address, self.runner(step.program), self.noted)
+            elif isinstance(step, Choose):
+                runs = [self.runner(program) for program in step.programs]
+                choose(self.builder, step, self.address, runs, self.noted())
             elif isinstance(step, Call) and step.equation.primitive is custom_call:
                 foreign(self.builder, step, self.base, self.noted())
             elif isinstance(step, Call) and step.equation.primitive in ROUTINES:
@@ -265,9 +270,9 @@ class _Body:
                 self.values[partial.equation.out] = total
                 self.values.spill(partial.equation.out)
 
-    def repeat(self, step: Repeat) -> None:
-        """Emits a loop, with the program of a step in its body."""
-        program, layout, status = step.program, Layout(plan(step.program)), self.noted()
+    def runner(self, program: Program) -> Run:
+        """What emits a program within this one, from its addresses to its outputs of shape ()."""
+        layout, status = Layout(plan(program)), self.noted()
 
         def run(memories: dict[tuple[str, int], ir.Value]) -> dict[int, ir.Value]:
             def address(location: Location) -> ir.Value:
@@ -281,7 +286,7 @@ class _Body:
             outputs = enumerate(zip(program.graph.outputs, program.outputs, strict=True))
             return {i: inner.scalar(operand) for i, (x, operand) in outputs if x.aval.shape == ()}
 
-        repeat(self.builder, step, self.address, run)
+        return run
 
     def read(self, nest: Nest) -> None:
         """Notes where the scalars lie that the nest is given."""

@@ -12,20 +12,27 @@ from autograd.primitive import Aval
 
 from ..program import Carried, Repeat, View
 from .blas import alloca
-from .loops import loop
+from .loops import loop, while_loop
 from .types import INDEX, index, load, memory_type, opaque, store
+
+#: The status of a kernel in which a loop took more steps than there is memory for.
+NO_ROOM = 2**62 + 2
 
 Address = Callable[[View], ir.Value]
 #: From the addresses of inputs, outputs and the workspace by kind and position to the outputs of shape ().
 Run = Callable[[dict[tuple[str, int], ir.Value]], dict[int, ir.Value]]
 
 
-def repeat(builder: ir.IRBuilder, step: Repeat, address: Address, run: Run) -> None:
+def repeat(builder: ir.IRBuilder, step: Repeat, address: Address, run: Run, status: Callable[[], ir.Value]) -> None:
     """Emits a loop.
 
-    **Arguments:** `address`, which gives that of a view; `run`, which emits the program of a step.
+    **Arguments:** `address`, which gives that of a view; `run`, which emits the program of a step; `status`, which
+    gives where the loop says that there was no room for all its steps.
     """
-    _Emitter(builder, step, address, run).emit()
+    if step.dynamic:
+        _Dynamic(builder, step, address, run).emit_while(status)
+    else:
+        _Emitter(builder, step, address, run).emit()
 
 
 class _Emitter:
@@ -48,9 +55,13 @@ class _Emitter:
         for place in self.carried:
             place.end([next(rest) for _ in range(place.count)])
 
+    def position(self, i: ir.Value, state: list[ir.Value]) -> ir.Value:
+        """Where the elements of step `i` lie in the arrays."""
+        return self.builder.sub(index(self.step.length - 1), i) if self.step.reverse else i
+
     def body(self, i: ir.Value, state: list[ir.Value]) -> list[ir.Value]:
         b = self.builder
-        i = b.sub(index(self.step.length - 1), i) if self.step.reverse else i
+        i = self.position(i, state)
         rest = iter(state)
         turns = [place.turn(i, [next(rest) for _ in range(place.count)]) for place in self.carried]
         inputs = [*self.constants, *[turn.read for turn in turns]]
@@ -72,6 +83,45 @@ class _Emitter:
             for position, turn in enumerate(turns)
             for x in (turn.after if turn.after is not None else [numbers[position]])
         ]
+
+
+class _Dynamic(_Emitter):
+    """A loop that goes by the first value that it carries, which is in a register: the first of the state."""
+
+    def emit_while(self, status: Callable[[], ir.Value]) -> None:
+        """Emits the loop; one that has no room for all its steps ends early, and says so."""
+        b, length = self.builder, index(self.step.length)
+        begin = [x for place in self.carried for x in place.begin()]
+        bounded = self.step.bounded
+        if bounded and self.step.reverse:
+            # What was counted by a loop without arrays may be more.
+            self.refuse_if(b.icmp_unsigned(">", begin[0], length), status)
+            begin[0] = b.select(b.icmp_unsigned(">", begin[0], length), length, begin[0])
+        if self.step.reverse:
+            for place in self.carried:
+                place.begin_at(b.sub(begin[0], index(1)))
+
+        def left(state: list[ir.Value]) -> ir.Value:
+            return b.icmp_unsigned("!=", state[0], ir.Constant(state[0].type, 0))
+
+        def goes_on(i: ir.Value, state: list[ir.Value]) -> ir.Value:
+            return b.and_(left(state), b.icmp_unsigned("<", i, length)) if bounded else left(state)
+
+        count, state = while_loop(b, begin, goes_on, self.body)
+        if bounded and not self.step.reverse:
+            self.refuse_if(left(state), status)
+        rest = iter(state)
+        for place in self.carried:
+            place.end([next(rest) for _ in range(place.count)])
+            place.end_at(count)
+
+    def refuse_if(self, wrong: ir.Value, status: Callable[[], ir.Value]) -> None:
+        place = status()
+        with self.builder.if_then(wrong, likely=False):
+            self.builder.store(index(NO_ROOM), place)
+
+    def position(self, i: ir.Value, state: list[ir.Value]) -> ir.Value:
+        return self.builder.sub(state[0], index(1)) if self.step.reverse else i
 
 
 class _Turn(NamedTuple):
@@ -109,6 +159,12 @@ class _Place:
 
     def end(self, state: list[ir.Value]) -> None:
         """Brings the last value where it belongs."""
+
+    def begin_at(self, start: ir.Value) -> None:
+        """Begins a loop of which only now is known with which elements."""
+
+    def end_at(self, count: ir.Value) -> None:
+        """Ends a loop of which only now is known after how many steps."""
 
     def copy(self, target: ir.Value, source: ir.Value) -> None:
         b = self.builder
@@ -180,9 +236,16 @@ class _Stack(_Place):
         self.stack = address(self.it.stack)
 
     def begin(self) -> list[ir.Value]:
-        start = index(self.step.length - 1 if self.step.reverse else 0)
-        self.copy(element(self.builder, self.stack, self.aval, start), self.first)
+        if not (self.step.dynamic and self.step.reverse):
+            self.begin_at(index(self.step.length - 1 if self.step.reverse else 0))
         return []
+
+    def begin_at(self, start: ir.Value) -> None:
+        self.copy(element(self.builder, self.stack, self.aval, start), self.first)
+
+    def end_at(self, count: ir.Value) -> None:
+        if self.last is not None:
+            self.copy(self.last, element(self.builder, self.stack, self.aval, count))
 
     def turn(self, i: ir.Value, state: list[ir.Value]) -> _Turn:
         following = self.builder.add(i, index(-1 if self.step.reverse else 1))

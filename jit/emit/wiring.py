@@ -13,6 +13,7 @@ from ..graph import Atom, Literal, Var
 from ..plan import Plan
 from ..program import (
     Blocks,
+    Choose,
     Compute,
     Entry,
     Fill,
@@ -120,7 +121,7 @@ class Wiring:
             return [("fill", self.placed(step.target), step.target.buffer.size, self.literal(step.value))]
         if isinstance(step, Blocks):
             return [self.blocks(step)]
-        if isinstance(step, Repeat):
+        if isinstance(step, Repeat | Choose):
             return [self.alone(step)]
         primitive, inputs, params, out = step.equation
         places = tuple([self.placed(view) for view in (*step.operands, *step.scratch, step.target)])
@@ -151,7 +152,7 @@ class Wiring:
             self.makes(partial.equation.out)
         return key
 
-    def alone(self, step: Blocks | Repeat) -> Any:
+    def alone(self, step: Blocks | Repeat | Choose) -> Any:
         """The key of a step with functions of its own: a piece with it shares its code with no other."""
         for buffer in dict.fromkeys([view.buffer for view in views(step)]):
             self.relative(self.layout.view(View(buffer, 0, ())))

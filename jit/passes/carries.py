@@ -105,7 +105,9 @@ class _Change:
                 outputs[len(outputs) - loop.carried + place] = new
         equations = [e for e in equations if e.out not in renamed]
         graph = body._replace(inputs=tuple(own), equations=tuple(equations), outputs=tuple(outputs))
-        self.loop = Loop(substituted(graph, renamed), loop.constants, loop.carried, loop.length, loop.reverse)
+        self.loop = Loop(
+            substituted(graph, renamed), loop.constants, loop.carried, loop.length, loop.reverse, loop.dynamic
+        )
         self.inputs = tuple(given)
 
     def formed(self, equations: list[Equation], x: Atom, params: Params) -> Var:

@@ -1,18 +1,18 @@
-"""Loops: each with what its results need alone, its body optimised like any graph."""
+"""Loops and choices: each with what its results need alone, its bodies optimised like any graph."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ..graph import Atom, Equation, Graph, Literal, Loop, Var
-from ..loop import key_of, scan, uses_of
+from ..graph import Atom, Choice, Equation, Graph, Literal, Loop, Var
+from ..loop import SHARED, key_of, uses_of
 
 
 class _Use(NamedTuple):
-    """A loop with its inputs, and which of its results are read."""
+    """A loop, or a choice, with its inputs, and which of its results are read."""
 
-    loop: Loop
+    loop: Any
     inputs: tuple[Atom, ...]
     picks: tuple[int, ...]
 
@@ -22,7 +22,7 @@ def loops(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
 
     **Arguments:** `optimise`, all passes over the graph of a body.
     """
-    uses = uses_of(graph)
+    uses = uses_of(graph, *SHARED)
     if not uses:
         return graph
     live: set[Atom] = {*graph.outputs, *graph.guards}
@@ -34,7 +34,7 @@ def loops(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
         if equation.out not in live:
             continue
         kept.append(equation)
-        if equation.primitive is not scan:
+        if equation.primitive not in SHARED:
             live.update(equation.inputs)
             continue
         key = key_of(equation)
@@ -42,7 +42,8 @@ def loops(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
         if equation is not read[0]:
             continue
         picks = {x.out: dict(x.params)["pick"] for x in read}
-        use, places = _reduced(_Use(dict(equation.params)["loop"], equation.inputs, tuple(picks.values())), optimise)
+        use = _Use(dict(equation.params)["loop"], equation.inputs, tuple(picks.values()))
+        use, places = (_reduced if isinstance(use.loop, Loop) else _chosen)(use, optimise)
         outside = {pick: x for pick, x in places.items() if not isinstance(x, int)}
         renamed.update({out: outside[pick] for out, pick in picks.items() if pick in outside})
         reduced[key] = use, places
@@ -52,12 +53,24 @@ def loops(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
 
 
 def _replaced(equation: Equation, reduced: dict[Any, tuple[_Use, dict[int, int | Atom]]]) -> Equation:
-    if equation.primitive is not scan:
+    if equation.primitive not in SHARED:
         return equation
     use, places = reduced[key_of(equation)]
-    return Equation(
-        scan, use.inputs, (("loop", use.loop), ("pick", places[dict(equation.params)["pick"]])), equation.out
-    )
+    params = (("loop", use.loop), ("pick", places[dict(equation.params)["pick"]]))
+    return equation._replace(inputs=use.inputs, params=params)
+
+
+def _chosen(use: _Use, optimise: Callable[[Graph], Graph]) -> tuple[_Use, dict[int, int | Atom]]:
+    """The choice without what is not read, and where its results are now."""
+    choice, inputs, picks = use
+    places: dict[int, int | Atom] = {pick: i for i, pick in enumerate(picks)}
+    bodies = [optimise(body._replace(outputs=tuple([body.outputs[i] for i in picks]))) for body in choice.bodies]
+    read = {x for body in bodies for equation in body.equations for x in equation.inputs}
+    read.update([x for body in bodies for x in body.outputs])
+    kept = [i for i in range(len(inputs) - 1) if any(body.inputs[i] in read for body in bodies)]
+    bodies = [body._replace(inputs=tuple([body.inputs[i] for i in kept])) for body in bodies]
+    given = (inputs[0], *[inputs[1 + i] for i in kept])
+    return _Use(Choice(tuple(bodies)), given, tuple(range(len(picks)))), places
 
 
 def _reduced(use: _Use, optimise: Callable[[Graph], Graph]) -> tuple[_Use, dict[int, int | Atom]]:
@@ -73,7 +86,7 @@ def _reduced(use: _Use, optimise: Callable[[Graph], Graph]) -> tuple[_Use, dict[
 
 
 def _with(loop: Loop, body: Graph, constants: int, carried: int) -> Loop:
-    return Loop(body, constants, carried, loop.length, loop.reverse)
+    return Loop(body, constants, carried, loop.length, loop.reverse, loop.dynamic)
 
 
 def _without_constants(use: _Use) -> _Use:
@@ -113,10 +126,12 @@ def _pruned(use: _Use) -> tuple[_Use, dict[int, int | Atom]]:
     loop, inputs, picks = use
     body, m, k = loop.body, loop.constants, loop.carried
     elements_of = dict(zip(body.inputs[m + k :], inputs[m + k :], strict=True))
-    unchanged = [i for i in range(k) if body.outputs[i] is body.inputs[m + i]]
+    # What a dynamic loop goes by stays where it is, whether it changes or not.
+    goes_by = [0] if loop.dynamic else []
+    unchanged = [i for i in range(len(goes_by), k) if body.outputs[i] is body.inputs[m + i]]
     fixed = set(unchanged)
     arrays = {i: elements_of[x] for i, x in enumerate(body.outputs) if i >= k and i in picks and x in elements_of}
-    results = [i for i in dict.fromkeys(picks) if i not in fixed and i not in arrays]
+    results = [i for i in dict.fromkeys([*goes_by, *picks]) if i not in fixed and i not in arrays]
     needed = _needed(loop, results, fixed)
     carried = [i for i in range(k) if i not in fixed and (i in results or body.inputs[m + i] in needed)]
     stacks = [i for i in results if i >= k]

@@ -18,7 +18,7 @@ from autograd import ops
 from autograd.primitive import Aval
 
 from ..graph import Atom, Equation, Graph, Var
-from ..loop import scan
+from ..loop import scan, switch
 
 # Smaller sums stay in registers.
 LEAST = 128
@@ -70,7 +70,7 @@ def _is_in_memory(x: Atom, made: Mapping[Var, Equation]) -> bool:
     source = made.get(x)  # type: ignore[arg-type]
     if source is not None and source.primitive is ops.transpose:
         return _is_in_memory(source.inputs[0], made)
-    return type(x) is Var and (source is None or source.primitive in (ops.matmul, scan))
+    return type(x) is Var and (source is None or source.primitive in (ops.matmul, scan, switch))
 
 
 def _flat(x: Atom, shape: tuple[int, ...], made: Mapping[Var, Equation]) -> tuple[Atom, list[Equation]]:

@@ -93,6 +93,9 @@ class _Split:
 
 def _products(loop: Loop) -> list[_Product]:
     """The sums of products of a loop that nothing in it reads."""
+    if loop.dynamic:
+        # Behind the last step its arrays hold anything.
+        return []
     body, m = loop.body, loop.constants
     uses = Counter([x for equation in body.equations for x in equation.inputs])
     uses.update(body.outputs)
