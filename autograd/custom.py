@@ -47,6 +47,9 @@ class Custom:
     def __str__(self) -> str:
         return f"{self.name}.{self.number}"
 
+    def __reduce__(self) -> Any:
+        return Custom, (self.function, self.vjp)
+
     def value(self, inputs: Sequence[Any]) -> Any:
         """What the function gives for these arrays, in the form in which it takes them.
 

@@ -129,6 +129,10 @@ class Primitive:
             raise ValueError(f"there is a primitive `{self.name}` already; give the new one another name")
         PRIMITIVES[self.name] = self
 
+    def __reduce__(self) -> Any:
+        """By its name: its rules are functions without one."""
+        return _registered, (self.name,)
+
     def vjp(self, i: int) -> Rule | None:
         """The rule for the cotangent of input `i`."""
         together = self.vjps
@@ -162,6 +166,10 @@ class Primitive:
 
 
 PRIMITIVES: dict[str, Primitive] = {}
+
+
+def _registered(name: str) -> Primitive:
+    return PRIMITIVES[name]
 
 
 def aval_of(x: Any) -> Aval:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from .disk import Store, folder
 from .foreign import is_foreign
 from .graph import Graph
 from .kernel import Kernel, build, name_of, restored, saved
+from .native import Native, native_code, native_name
 
 #: How many kernels are kept; each holds about a megabyte of Numba's memory.
 BOUND = 512
@@ -54,6 +56,10 @@ class _Cache:
         self.lock = threading.RLock()
         self.hits = self.misses = self.loaded = 0
         self._store: Store | None = None
+        # Functions of C, and what code that Numba keeps for ever refers to.
+        self.natives: WeakValueDictionary[str, Native] = WeakValueDictionary()
+        self.pinned: dict[str, Any] = {}
+        self.numbers: Counter[str] = Counter()
 
     def get(self, graph: Graph) -> Kernel:
         name = name_of(graph)
@@ -99,6 +105,30 @@ class _Cache:
             store.write(name, saved(made))
         return made
 
+    def native(self, graphs: Sequence[Graph]) -> Native:
+        name = native_name(graphs)
+        with self.lock:
+            found = self.natives.get(name) or self.linked(name, graphs)
+            self.natives[name] = found
+            return found
+
+    def linked(self, name: str, graphs: Sequence[Graph]) -> Native:
+        """The function of C from the disk, or compiled now."""
+        store = None if any(map(is_foreign, graphs)) else self.store()
+        content = None if store is None else store.read(name)
+        if store is not None and content is not None:
+            try:
+                found = Native(name, graphs, content)
+                self.loaded += 1
+                return found
+            except (ImportError, RuntimeError, ValueError) as error:
+                store.ignore(str(error))
+        content = native_code(name, graphs)
+        self.misses += 1
+        if store is not None:
+            store.write(name, content)
+        return Native(name, graphs, content)
+
     def store(self) -> Store | None:
         """The kernels on the disk; the folder may be another one than at the last call."""
         where = folder()
@@ -121,6 +151,32 @@ def kept_kernel_of(graph: Graph) -> Kernel | None:
     """The kernel of a graph, if one of the same structure is kept in memory or on the disk."""
     with _CACHE.lock:
         return _CACHE.find(graph, name_of(graph))
+
+
+def native_of(graphs: Sequence[Graph]) -> Native:
+    """The function of C for graphs of the same inputs and outputs."""
+    return _CACHE.native(graphs)
+
+
+def known_native(name: str) -> Native:
+    """The function of C of that name, which somebody holds; it stays for ever from now on."""
+    with _CACHE.lock:
+        found: Native = _CACHE.natives[name]
+        _CACHE.pinned[name] = found
+        return found
+
+
+def next_number(name: str) -> int:
+    """How many times it was asked for that name before."""
+    with _CACHE.lock:
+        _CACHE.numbers[name] += 1
+        return _CACHE.numbers[name] - 1
+
+
+def pin(name: str, value: Any) -> None:
+    """Keeps what code that is never freed refers to by that name."""
+    with _CACHE.lock:
+        _CACHE.pinned[name] = value
 
 
 def cache_info() -> CacheInfo:

@@ -21,6 +21,7 @@ from .emit.repeat import NO_ROOM
 from .explain import Explained, Times, explanation
 from .graph import Graph
 from .loop import has_bounds
+from .native_kernel import NativeKernel, native_kernel
 from .out import caller_with_out, check_out, written
 from .outer import Link
 from .passes import optimise
@@ -274,6 +275,39 @@ class Compiled:
             stacklevel=4,
         )
         return result if out is None else written(variant.wiring.result.structure, out, result)
+
+    # ---- for compiled code ----
+
+    def kernel(self, *args: Any, **kwargs: Any) -> NativeKernel:
+        """The function as a kernel that compiled code calls, without returning to Python.
+
+        It has all branches in it that were recorded for such arguments, so call the function at values that lead to
+        each of them before.
+
+        **Arguments:** an example of the arguments: the shapes and dtypes count.
+
+        **Returns:** what `@njit` functions call with the arguments and the arrays for the result, and C by its address.
+
+        **Errors:** `TypeError` where the example has arrays that are not contiguous, and where the function sets the
+        `.grad` of tensors.
+
+        >>> import numba, numpy as np
+        >>> import jit
+        >>> kernel = jit.value_and_grad(lambda x: np.sum(x**2)).kernel(np.ones(2))
+        >>> @numba.njit
+        ... def minimum(x):
+        ...     g = np.empty_like(x)
+        ...     for _ in range(100):
+        ...         value = kernel(x, g)
+        ...         x = x - 0.1 * g
+        ...     return value
+        >>> minimum(np.array([1.0, 2.0])) < 1e-15
+        True
+        """
+        request = self._request(args, kwargs)
+        self._answer(request)
+        recordings = [(x.kernel.graph, x.wiring.result, x.captured) for x in self.variants[request.signature]]
+        return native_kernel(_name(self.function), request.signature, recordings)
 
     # ---- looking inside ----
 

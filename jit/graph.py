@@ -35,6 +35,10 @@ class Var:
     def __repr__(self) -> str:
         return f"v{self.number}"
 
+    def __reduce__(self) -> Any:
+        # Its number is one of this process.
+        return Var, (self.aval,)
+
 
 class Literal(NamedTuple):
     """A number that is part of the program."""

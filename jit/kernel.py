@@ -13,7 +13,7 @@ The machine code can be kept (`saved`) and made a kernel again in another proces
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -50,8 +50,8 @@ from .tuples import Items
 WRONG_SHAPE = -1
 #: And when an array that it writes to shares memory with another of its arrays.
 OVERLAP = -2
-# A workspace up to this size lies on the stack and costs nothing to get.
-_STACK = 16 * 1024
+#: A workspace up to this size lies on the stack and costs nothing to get.
+STACK = 16 * 1024
 # A kernel of at most so many operations keeps Python's lock: to give it away takes as long as the kernel.
 _BRIEF = 500
 # What the symbols of functions that kernels call by address begin with.
@@ -130,7 +130,7 @@ def build(graph: Graph, name: str) -> Kernel:
     """Compiles a graph."""
     program = blocked(fuse(graph))
     planned = plan(program)
-    workspace = planned.size if planned.size > _STACK else 0
+    workspace = planned.size if planned.size > STACK else 0
     signature = _signature(graph, workspace)
     arguments = ", ".join(f"a{i}" for i in range(len(signature.args)))
     namespace: dict[str, Any] = {
@@ -143,12 +143,13 @@ def build(graph: Graph, name: str) -> Kernel:
     exec(source, namespace)
     namespace["body"] = intrinsic(namespace["body"])
     exec(f"def {name}({arguments}):\n    return body({arguments})\n", namespace)
-    options: dict[str, Any] = {"error_model": "numpy", "nogil": not _is_brief(program), "no_cfunc_wrapper": True}
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": not is_brief(program), "no_cfunc_wrapper": True}
     made = numba.njit(signature, **options)(namespace[name])
     return Kernel(name, graph, workspace, _result(made).entry_point, made)
 
 
-def _is_brief(program: Program) -> bool:
+def is_brief(program: Program) -> bool:
+    """Whether a call of Python costs as much as what the program does."""
     nests = [step for step in program.steps if isinstance(step, Nest)]
     return len(nests) == len(program.steps) and sum(prod(x.shape) * len(x.entries) for x in nests) <= _BRIEF
 
@@ -164,14 +165,19 @@ def restored(graph: Graph, name: str, content: bytes) -> Kernel:
     **Errors:** `RuntimeError` where the kernel needs a symbol that this process does not have.
     """
     code = unpacked(content)
-    for symbol in code.symbols:
+    link_symbols(code.symbols)
+    return Kernel(name, graph, code.workspace, load(name, code))
+
+
+def link_symbols(symbols: Iterable[str]) -> None:
+    """Makes known to LLVM what kernels call by name."""
+    for symbol in symbols:
         if symbol == pool.SYMBOL:
             pool.link()
         elif symbol.startswith(special.PREFIX):
             special.link(symbol)
         elif symbol.startswith(_PREFIX) and not llvm.address_of_symbol(symbol):
             link(symbol.removeprefix(_PREFIX))
-    return Kernel(name, graph, code.workspace, load(name, code))
 
 
 def _result(dispatcher: Any) -> Any:

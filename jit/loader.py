@@ -28,7 +28,7 @@ class Code(NamedTuple):
 
     `image` is an object file; `entry` is the symbol of the wrapper, `environment` that of the pointer which must not be
     null when it runs, and `symbols` are those that lie outside. `workspace` is the size of the one that the kernel
-    takes as its last argument.
+    takes as its last argument. A function of C has neither wrapper nor environment: its `entry` is its own symbol.
     """
 
     image: bytes
@@ -64,22 +64,31 @@ def load(name: str, code: Code) -> Callable[..., Any]:
 
     **Errors:** `RuntimeError` where this process does not have a symbol.
     """
+    kept = linked(name, code)
+    library = kept[1]
+    environment = _dynfunc.Environment({})
+    ctypes.c_void_p.from_address(library[code.environment]).value = id(environment)
+    made: Callable[..., Any] = _dynfunc.make_function(
+        sys.modules[__name__], name, "", library[code.entry], environment, kept
+    )
+    return made
+
+
+def linked(name: str, code: Code) -> tuple[LLJIT, Any]:
+    """The code in the memory of this process, freed with what is returned: LLVM's linker, and addresses by symbol.
+
+    **Errors:** `RuntimeError` where this process does not have a symbol.
+    """
     builder = JITLibraryBuilder().add_object_img(code.image).add_current_process()
-    builder.export_symbol(code.entry).export_symbol(code.environment)
+    for symbol in filter(None, (code.entry, code.environment)):
+        builder.export_symbol(symbol)
     for symbol in code.symbols:
         # Numba's come first: for it `PyExc_TypeError` is the class, in the process it is a pointer to that.
         address = _helpers().get(symbol) or llvm.address_of_symbol(symbol)
         if address:
             builder.import_symbol(symbol, address)
     engine = _engine()
-    library = builder.link(engine, f"{name}_{_next_number()}")
-    environment = _dynfunc.Environment({})
-    ctypes.c_void_p.from_address(library[code.environment]).value = id(environment)
-    kept = (engine, library)
-    made: Callable[..., Any] = _dynfunc.make_function(
-        sys.modules[__name__], name, "", library[code.entry], environment, kept
-    )
-    return made
+    return engine, builder.link(engine, f"{name}_{_next_number()}")
 
 
 @cache

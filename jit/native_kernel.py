@@ -1,0 +1,222 @@
+"""A kernel for compiled code: `kernel` of a compiled function makes it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from numba import cfunc, types
+from numba.core.typing.templates import signature
+
+from autograd import Tensor
+from autograd.primitive import aval_of
+
+from .cache import native_of, next_number, pin
+from .caller import Result
+from .face import Face, built, given, with_results
+from .graph import Graph
+from .native import Status, native_name
+from .numba_calls import ERRORS, KernelType
+from .record import Captured
+from .seen import Seen
+from .signature import Signature, is_ready
+
+
+class NativeKernel(Seen):
+    """A compiled function for arguments like an example's, which compiled code calls without returning to Python.
+
+    In a function of Numba, under `@njit`, `prange`, `@vectorize` or `@guvectorize`, it is called with the leaves of the
+    arguments one by one, arrays and numbers, and then an array for each array of the result, which it writes to. It
+    returns the numbers of the result. Without arrays to write to it makes them, and returns the whole result, with
+    tuples for lists and dicts. `kernel.status(...)` is the same call, but it returns a `Status` and the result, where
+    `kernel(...)` raises. It may be a global of that function or an argument.
+
+    `address` is that of a function of C, described by `c_signature`; `data` is what it takes for its last argument.
+
+    Arrays are contiguous, and have the shapes and dtypes of the example. What the function captured lies where it lay
+    when the kernel was made.
+    """
+
+    def __init__(self, label: str, face: Face, graphs: Sequence[Graph], arrays: Sequence[Any]) -> None:
+        self.__name__ = label
+        self.face, self.arrays = face, tuple(arrays)
+        self.native = native_of(graphs)
+        self.name = face.name
+        self._table = np.array([x.ctypes.data for x in arrays], np.uintp)
+        self.symbol = face.name
+        if len(arrays):
+            # Of two kernels that captured different arrays each has its own.
+            self.symbol += f"_data_{next_number(face.name)}"
+            llvm.add_symbol(self.symbol, self.data)
+
+    @property
+    def address(self) -> int:
+        """The address of the function of C; it is valid as long as the kernel lives."""
+        return self.native.address
+
+    @property
+    def data(self) -> int:
+        """The address of the table of what was captured."""
+        return int(self._table.ctypes.data)
+
+    @cached_property
+    def first_class(self) -> FirstClass:
+        """The kernel as Numba's first-class function, of one type for all kernels that take and write the same.
+
+        It is called with the arrays to write to. Such functions cannot raise: where a call goes wrong, all numbers that
+        it returns and all that it writes are NaN.
+
+        **Errors:** `TypeError` where there are results of integers or booleans, which have no NaN.
+        """
+        return FirstClass(self)
+
+    def hold(self) -> None:
+        """Keeps it for ever, since Numba never frees code."""
+        pin(self.symbol, self)
+
+    @property
+    def _numba_type_(self) -> KernelType:
+        return KernelType(self.face)
+
+    def __reduce__(self) -> Any:
+        return _unpickled, (self.__name__, self.face, self.native.graphs, self.arrays)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.__name__}: {', '.join(map(str, self.face.inputs))}>"
+
+    def __call__(self, *args: Any) -> Any:
+        status, result = self.status(*args)
+        if status:
+            error, text = ERRORS[status]
+            raise error(text)
+        return result
+
+    def status(self, *args: Any) -> tuple[Status, Any]:
+        """The call of the kernel from Python."""
+        face = self.face
+        n, m = len(face.inputs), len(face.written)
+        if len(args) not in (n, n + m):
+            raise TypeError(f"{self!r} takes {n} arguments, or {n + m} with the arrays to write to, got {len(args)}")
+        given = [_given(i, x, y.aval, y.by_columns) for i, (x, y) in enumerate(zip(args, face.inputs, strict=False))]
+        arrays = enumerate(args[n:], n)
+        outputs = [
+            _written(*next(arrays), x) if args[n:] and x.shape != () else np.empty(x.shape, x.dtype)
+            for x in face.outputs
+        ]
+        pairs = [(x, y) for i, x in enumerate(outputs) for y in (*given, *outputs[:i])]
+        if any(np.may_share_memory(x, y) for x, y in pairs):
+            return Status.OVERLAP, None
+        types = [ctypes.c_void_p] * (n + len(outputs) + 1)
+        call = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self.address)
+        status = Status(call(*[x.ctypes.data for x in (*given, *outputs)], self.data))
+        values = [x if x.ndim else x.item() for x in outputs]
+        return status, built(face.numbers if args[n:] else face.result, values)
+
+
+def native_kernel(
+    name: str, signature: Signature, recordings: Sequence[tuple[Graph, Result, Sequence[Captured]]]
+) -> NativeKernel:
+    """The kernel of a function for arguments of that signature, from its recordings: graph, result, captures.
+
+    **Errors:** `TypeError` where it cannot be called from compiled code.
+    """
+    what = f"the kernel of `{name}`"
+    inputs = given(what, signature)
+    graphs: list[Graph] = []
+    captured: list[Captured] = []
+    faces = set()
+    for graph, result, held in recordings:
+        whole, tree = with_results(what, graph._replace(together=False), result)
+        graphs.append(whole)
+        captured += held
+        faces.add((tuple([x.aval for x in whole.outputs]), tree))
+    if len(faces) > 1:
+        raise TypeError(f"{what} needs results of one structure, of the same shapes and dtypes, in all its branches")
+    ((outputs, tree),) = faces
+    face = Face(native_name(graphs), inputs, outputs, tree, len(captured))
+    return NativeKernel(name, face, graphs, [_array(what, x) for x in captured])
+
+
+def _unpickled(label: str, face: Face, graphs: Sequence[Graph], arrays: Sequence[Any]) -> NativeKernel:
+    # The name is another one where the processor or the version is.
+    return NativeKernel(label, face._replace(name=native_name(graphs)), graphs, arrays)
+
+
+_FIRST_CLASS = """\
+def {name}({arguments}):
+    status, result = kernel.status({arguments})
+    if status != 0:
+        {spoil}
+        return {nothing}
+    return result
+"""
+
+
+class FirstClass(types.WrapperAddressProtocol):
+    """A kernel by the address of a function of Numba's own convention; the kernel makes it."""
+
+    def __init__(self, kernel: NativeKernel) -> None:
+        face = kernel.face
+        if any(aval.dtype.kind != "f" for aval in face.outputs):
+            raise TypeError(
+                f"{kernel!r} has results that are no floats, which cannot say that a call went wrong; make them "
+                "floats, or pass the kernel itself"
+            )
+        kind = KernelType(face)
+        given = [*kind.inputs, *kind.arrays]
+        names = [f"a{i}" for i in range(len(given))]
+        name = f"first_class_{kernel.symbol}"
+        source = _FIRST_CLASS.format(
+            name=name,
+            arguments=", ".join(names),
+            spoil="; ".join([f"{x}[...] = nan" for x in names[len(face.inputs) :]] or ["pass"]),
+            nothing=_nothing(face.numbers),
+        )
+        namespace: dict[str, Any] = {"kernel": kernel, "nan": np.nan}
+        exec(source, namespace)
+        self._signature = signature(kind.returned(len(given)), *given)
+        self._made: Any = cfunc(self._signature)(namespace[name])
+
+    def __wrapper_address__(self) -> int:
+        return int(self._made.address)
+
+    def signature(self) -> Any:
+        """Its signature, that of `numba.types.FunctionType`."""
+        return self._signature
+
+
+def _nothing(tree: Any) -> str:
+    if isinstance(tree, int):
+        return "nan"
+    return f"({''.join(_nothing(x) + ', ' for x in tree)})" if tree else "None"
+
+
+def _array(what: str, captured: Captured) -> np.ndarray[Any, Any]:
+    """What was captured, as the kernel reads it."""
+    source, order = captured
+    x = np.asarray(source.data if isinstance(source, Tensor) else source)
+    x = x if order is None else x.transpose(order)
+    if not is_ready(x):
+        raise TypeError(
+            f"{what} needs captured arrays that are contiguous, aligned and of this machine's byte "
+            f"order, got one of {aval_of(x)}; copy it, `np.ascontiguousarray(x)`, before the function captures it"
+        )
+    return x
+
+
+def _written(i: int, x: Any, aval: Any) -> np.ndarray[Any, Any]:
+    x = _given(i, x, aval, False)
+    if not x.flags.writeable:
+        raise ValueError(f"argument {i} of this kernel needs an array that can be written to, got a read-only one")
+    return x
+
+
+def _given(i: int, x: Any, aval: Any, by_columns: bool) -> np.ndarray[Any, Any]:
+    x = np.asarray(x, aval.dtype) if aval.shape == () else x
+    if not isinstance(x, np.ndarray) or (x.shape, x.dtype) != aval or not is_ready(x.T if by_columns else x):
+        raise ValueError(f"argument {i} of this kernel needs a contiguous array of {aval}, got {x!r:.100}")
+    return x
