@@ -26,6 +26,7 @@ from .blocks import blocked
 from .emit.lapack import REFUSED
 from .emit.nest import OUT_OF_RANGE
 from .emit.program import Memory, emit
+from .emit.repeat import NO_ROOM
 from .emit.types import INDEX, POINTER, index, opaque, store
 from .foreign import is_foreign
 from .fuse import fuse
@@ -58,6 +59,8 @@ class Status(IntEnum):
     OVERLAP = 5
     #: There is no memory for intermediate results.
     MEMORY = 6
+    #: A loop that ends by a value takes more steps than its gradient has room for.
+    STEPS = 7
 
 
 class Native:
@@ -227,6 +230,6 @@ def _external(module: ir.Module, name: str, kind: ir.FunctionType) -> ir.Functio
 def _public(b: ir.IRBuilder, status: ir.Value) -> ir.Value:
     """The status of a kernel as a `Status`: guards are counted from 1 there."""
     found = b.select(b.icmp_unsigned("==", status, index(0)), index(Status.OK), index(Status.BRANCH))
-    for inner, outer in ((OUT_OF_RANGE, Status.INDEX), (REFUSED, Status.MATRIX)):
+    for inner, outer in ((OUT_OF_RANGE, Status.INDEX), (REFUSED, Status.MATRIX), (NO_ROOM, Status.STEPS)):
         found = b.select(b.icmp_unsigned("==", status, index(inner)), index(outer), found)
     return found

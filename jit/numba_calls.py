@@ -39,6 +39,11 @@ ERRORS: dict[Status, tuple[type[Exception], str]] = {
     Status.SHAPE: (ValueError, "an array has another shape than the example that the kernel was made for"),
     Status.OVERLAP: (ValueError, "an array that is written shares memory with another argument"),
     Status.MEMORY: (MemoryError, "there is no memory for intermediate results"),
+    Status.STEPS: (
+        RuntimeError,
+        "a loop takes more steps than its gradient has room for; call the compiled function with such arguments, then "
+        "make the kernel again",
+    ),
 }
 _CALL = "jit call of a kernel"
 # Loaded when code is compiled that needs it.

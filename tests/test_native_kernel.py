@@ -230,6 +230,19 @@ def test_an_index_out_of_range():
     assert raised(kernel, W, np.array([3])) is Status.INDEX
 
 
+def test_a_loop_that_takes_too_many_steps():
+    grown = lambda x: x + 0.1 * np.sqrt(x)
+    f = jit.value_and_grad(lambda x, n: np.sum(ag.while_loop(lambda x: x[0] < n, grown, x)))
+    few, many = (np.ones(20_000), 2.0), (np.ones(20_000), 50.0)
+    one = f.kernel(*few)
+    same(called(one, *few), f(*few))
+    assert raised(one, *many) is Status.STEPS
+    f(*many)
+    more = f.kernel(*few)
+    for args in (few, many):
+        same(called(more, *args), f(*args))
+
+
 def test_a_matrix_that_is_not_positive_definite():
     kernel = jit.compile(lambda a: np.sum(np.linalg.cholesky(a))).kernel(np.eye(3))
     assert raised(kernel, -np.eye(3)) is Status.MATRIX
