@@ -3,6 +3,7 @@
 from .api import compile, grad, value_and_grad
 from .cache import CacheInfo, cache_info, clear_cache
 from .compiled import Compiled
+from .csignature import SIGNATURES
 from .derivatives import hessian, hvp, jacfwd, jacobian, jacrev, jvp, vjp
 from .graph import Graph
 from .hot import HotTapesInfo, disable_hot_tapes, enable_hot_tapes, hot_tapes_info
@@ -11,8 +12,7 @@ from .native_kernel import NativeKernel
 from .pool import get_num_threads, set_num_threads
 
 __all__ = [
-    "CacheInfo", "Compiled", "Graph", "HotTapesInfo", "NativeKernel", "Status", "cache_info", "clear_cache",
-    "compile", "disable_hot_tapes",
-    "enable_hot_tapes", "get_num_threads", "grad", "hessian", "hot_tapes_info", "hvp", "jacfwd", "jacobian",
-    "jacrev", "jvp", "set_num_threads", "value_and_grad", "vjp",
+    "SIGNATURES", "CacheInfo", "Compiled", "Graph", "HotTapesInfo", "NativeKernel", "Status", "cache_info",
+    "clear_cache", "compile", "disable_hot_tapes", "enable_hot_tapes", "get_num_threads", "grad", "hessian",
+    "hot_tapes_info", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "set_num_threads", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ from numba.extending import is_jitted
 
 from autograd.custom import Custom, custom_call
 
-from .graph import Equation, Graph
+from .graph import Choice, Equation, Graph, Loop
 
 #: The number of axes and the dtype of an array.
 Kind = tuple[int, np.dtype[Any]]
@@ -36,9 +36,25 @@ class Entry(NamedTuple):
     kept: Any
 
 
+def custom_functions(graph: Graph) -> Iterator[Custom]:
+    """The custom functions that a graph calls, in its loops and branches too."""
+    for equation in graph.equations:
+        for name, value in equation.params:
+            if equation.primitive is custom_call and name == "function":
+                yield value
+            elif isinstance(value, Loop | Choice):
+                for body in [value.body] if isinstance(value, Loop) else value.bodies:
+                    yield from custom_functions(body)
+
+
 def is_foreign(graph: Graph) -> bool:
     """Whether a graph calls custom functions, which only this process has."""
-    return any(equation.primitive is custom_call for equation in graph.equations)
+    return any(True for _ in custom_functions(graph))
+
+
+def called_back(graph: Graph) -> list[str]:
+    """The names of the custom functions for which a kernel goes back to Python."""
+    return [x.name for x in custom_functions(graph) if not is_jitted(x.function)]
 
 
 def entry_of(equation: Equation) -> Entry:

@@ -20,7 +20,6 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import codegen, config
 
 from .blocks import blocked
 from .emit.lapack import REFUSED
@@ -32,7 +31,8 @@ from .foreign import is_foreign
 from .fuse import fuse
 from .graph import Graph
 from .kernel import STACK, is_brief, link_symbols, name_of
-from .loader import Code, linked, packed, unpacked
+from .loader import linked, packed, unpacked
+from .machine import code_of_module, new_module
 from .plan import plan
 from .program import Program
 
@@ -91,6 +91,11 @@ class Native:
         return all(map(is_brief, self.programs)) and not any(plan(x).size > STACK for x in self.programs)
 
     @property
+    def type(self) -> ir.FunctionType:
+        """Its type in LLVM."""
+        return _type(self.graphs[0])
+
+    @property
     def is_foreign(self) -> bool:
         """Whether it calls functions by addresses of this process."""
         return any(map(is_foreign, self.graphs))
@@ -113,50 +118,20 @@ def native_name(graphs: Sequence[Graph]) -> str:
 
 def native_code(name: str, graphs: Sequence[Graph]) -> bytes:
     """The machine code of the function, as `Native` takes it."""
-    module = ir.Module(name)
-    module.triple = llvm.get_process_triple()
-    machine = _machine()
-    module.data_layout = str(machine.target_data)
+    module = new_module(name)
     _define(_function(module, name, graphs[0]), [blocked(fuse(graph)) for graph in graphs])
-    parsed = llvm.parse_assembly(str(module))
-    parsed.verify()
-    options = llvm.create_pipeline_tuning_options(3)
-    options.loop_vectorization, options.slp_vectorization = (
-        bool(_option("LOOP_VECTORIZE")),
-        bool(_option("SLP_VECTORIZE")),
-    )
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(parsed, builder)
-    outside = [x.name for x in (*parsed.functions, *parsed.global_variables) if x.is_declaration]
-    symbols = tuple([x for x in outside if not x.startswith("llvm.")])
-    return packed(Code(machine.emit_object(parsed), name, "", symbols, 0))
-
-
-def _machine() -> llvm.TargetMachine:
-    """What Numba compiles for, too."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_triple(llvm.get_process_triple())
-    options: dict[str, Any] = {"opt": _option("OPT"), "codemodel": "jitdefault", "jit": True}
-    if llvm.get_process_triple().startswith("x86"):
-        options["reloc"] = "static"
-    cpu = _option("CPU_NAME") or llvm.get_host_cpu_name()
-    given = _option("CPU_FEATURES")
-    features = codegen.get_host_cpu_features() if given is None else given
-    return target.create_target_machine(cpu=cpu, features=features, **options)
-
-
-def _option(name: str) -> Any:
-    """An option of Numba's."""
-    return getattr(config, name)
+    return packed(code_of_module(module, name))
 
 
 # ---- the function ----
 
 
 def _function(module: ir.Module, name: str, graph: Graph) -> ir.Function:
-    count = len(graph.inputs) + len(graph.outputs) + 1
-    return ir.Function(module, ir.FunctionType(INDEX, [POINTER] * count), name)
+    return ir.Function(module, _type(graph), name)
+
+
+def _type(graph: Graph) -> ir.FunctionType:
+    return ir.FunctionType(INDEX, [POINTER] * (len(graph.inputs) + len(graph.outputs) + 1))
 
 
 def _define(function: ir.Function, programs: Sequence[Program]) -> None:

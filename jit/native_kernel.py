@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -13,11 +13,14 @@ from numba import cfunc, types
 from numba.core.typing.templates import signature
 
 from autograd import Tensor
-from autograd.primitive import aval_of
+from autograd.primitive import Aval, aval_of
 
 from .cache import native_of, next_number, pin
+from .callbacks import Adapter, Callback, rest
 from .caller import Result
+from .csignature import SIGNATURES, parsed
 from .face import Face, built, given, with_results
+from .foreign import called_back
 from .graph import Graph
 from .native import Status, native_name
 from .numba_calls import ERRORS, KernelType
@@ -46,7 +49,8 @@ class NativeKernel(Seen):
         self.face, self.arrays = face, tuple(arrays)
         self.native = native_of(graphs)
         self.name = face.name
-        self._table = np.array([x.ctypes.data for x in arrays], np.uintp)
+        self._table = _table(arrays)
+        self._adapters: dict[str, Adapter] = {}
         self.symbol = face.name
         if len(arrays):
             # Of two kernels that captured different arrays each has its own.
@@ -55,8 +59,55 @@ class NativeKernel(Seen):
 
     @property
     def address(self) -> int:
-        """The address of the function of C; it is valid as long as the kernel lives."""
+        """The address of the function of C; it is valid as long as the kernel lives.
+
+        **Errors:** `TypeError` where the kernel goes back to Python for a custom function.
+        """
+        names = [name for graph in self.native.graphs for name in called_back(graph)]
+        if names:
+            raise TypeError(
+                f"{self!r} has no address for C, since the custom function `{names[0]}` is called back in Python; make "
+                "that one with `@njit`"
+            )
         return self.native.address
+
+    @property
+    def c_signature(self) -> str:
+        """The function of C as its declaration: first the inputs, then the outputs, then what was captured."""
+        inputs = [f"const {_c_type(x.aval)} *in{i} /* {x} */" for i, x in enumerate(self.face.inputs)]
+        outputs = [f"{_c_type(x)} *out{i} /* {x} */" for i, x in enumerate(self.face.outputs)]
+        return f"int64_t {self.name}({', '.join([*inputs, *outputs, 'const void *data'])})"
+
+    @property
+    def ctypes(self) -> Any:
+        """The function of C for ctypes; all its arguments are addresses."""
+        count = len(self.face.inputs) + len(self.face.outputs) + 1
+        return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * count)(self.address)
+
+    def callback(self, signature: str, *data: Any) -> Callback:
+        """The kernel as a function of C whose arguments stand as a solver wants them.
+
+        **Arguments:** `signature`, a name in `jit.SIGNATURES`, or the declaration in C, with `in0`, `in1`, ... for the
+        inputs of the kernel, `out0`, ... for its outputs, and `data`; the inputs that are no parameters, `data`, in
+        their order. Arrays are read at each call of the function, numbers now.
+
+        **Returns:** the function with its `address`; its `bind(*data)` is the same one with other data, for which
+        nothing is compiled.
+
+        **Errors:** `ValueError` for a signature that is none; `TypeError` where the kernel cannot be called like that,
+        or gets other data than it needs.
+        """
+        text = SIGNATURES.get(signature, signature)
+        _ = self.address
+        if text not in self._adapters:
+            self._adapters[text] = Adapter(repr(self), self.native, self.face, parsed(text))
+        adapter = self._adapters[text]
+        places = rest(self.face, adapter.signature)
+        if len(data) != len(places):
+            raise TypeError(f"{self!r} needs {len(places)} data besides what `{text}` has, got {len(data)}")
+        inputs = [(i, x, self.face.inputs[i]) for i, x in zip(places, data, strict=True)]
+        arrays = [*self.arrays, *[_given(i, x, y.aval, y.by_columns) for i, x, y in inputs]]
+        return Callback(adapter, (self, arrays), _table(arrays), partial(self.callback, signature))
 
     @property
     def data(self) -> int:
@@ -111,10 +162,20 @@ class NativeKernel(Seen):
         if any(np.may_share_memory(x, y) for x, y in pairs):
             return Status.OVERLAP, None
         types = [ctypes.c_void_p] * (n + len(outputs) + 1)
-        call = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self.address)
+        call = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self.native.address)
         status = Status(call(*[x.ctypes.data for x in (*given, *outputs)], self.data))
         values = [x if x.ndim else x.item() for x in outputs]
         return status, built(face.numbers if args[n:] else face.result, values)
+
+
+def _table(arrays: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """The addresses of arrays."""
+    return np.array([x.ctypes.data for x in arrays], np.uintp)
+
+
+def _c_type(aval: Aval) -> str:
+    """The type of an element in C."""
+    return {"float64": "double", "float32": "float", "bool": "bool"}.get(aval.dtype.name, f"{aval.dtype.name}_t")
 
 
 def native_kernel(

@@ -9,6 +9,7 @@ import pytest
 
 import autograd as ag
 import jit
+from jit.foreign import is_foreign
 
 
 @numba.njit
@@ -275,3 +276,11 @@ def test_errors():
     calls = iter(range(9))
     with pytest.raises(ValueError, match=r"`custom_call` .*: it gave float64\[2\], and float64\[1\] before"):
         jit.compile(ag.custom(lambda x: np.ones(1 + next(calls))))(np.ones(3))
+
+
+def test_a_custom_function_in_a_loop_or_a_branch_is_one_of_this_process():
+    loop = lambda x: ag.fori_loop(0, 3, lambda i, x: power(x, 2.0) * 0.5, x)
+    branch = lambda x: ag.cond(x[0] > 0, lambda x: power(x, 2.0), lambda x: x, x)
+    for f in (loop, branch):
+        assert is_foreign(jit.compile(f).graph(np.array([0.3, 0.5])))
+    assert not is_foreign(jit.compile(lambda x: ag.fori_loop(0, 3, lambda i, x: x * x, x)).graph(np.array([0.3])))
