@@ -192,10 +192,10 @@ def _by_loops(run: Callable[[], Any], leaves: Sequence[Tensor]) -> tuple[list[An
     outputs = [
         y if isinstance(y, Tensor) or not isinstance(y, int | float | np.number) else np.asarray(y) for y in outputs
     ]
-    if tape is None or tape.roll is None or len(tape.guards) > guards:
+    if tape is None or tape.roll is None:
         return outputs, structure
     made = [i for i, y in enumerate(outputs) if isinstance(y, Tensor)]
-    for i, y in zip(made, tape.roll(tape, nodes, leaves, [outputs[i] for i in made]), strict=True):
+    for i, y in zip(made, tape.roll(tape, nodes, guards, leaves, [outputs[i] for i in made]), strict=True):
         outputs[i] = y
     return outputs, structure
 

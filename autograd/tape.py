@@ -110,11 +110,11 @@ class Tape:
     `leaves` are the tensors that became leaves while it recorded, by the equation that made them or by themselves;
     `accumulated` has each tensor that `backward()` gave a `.grad`, with what it had before. A tape that `defers` does
     not compute large arrays unless their values are asked for; its `control`, where there is one, records loops and
-    branches as operations, and `roll(tape, first, inputs, outputs)` gives the outputs by loops where operations repeat
-    themselves.
+    branches as operations, and `roll(tape, node, guard, inputs, outputs)` gives the outputs by loops where operations
+    repeat themselves from that node and that guard on; `notes` say what has become of them.
     """
 
-    __slots__ = ("accumulated", "control", "defers", "guards", "leaves", "nodes", "roll")
+    __slots__ = ("accumulated", "control", "defers", "guards", "leaves", "nodes", "notes", "roll")
 
     def __init__(
         self,
@@ -125,6 +125,7 @@ class Tape:
         self.defers, self.control, self.roll = defers, control, roll
         self.nodes: list[Node] = []
         self.guards: list[Guard] = []
+        self.notes: list[str] = []
         self.leaves: dict[Any, Any] = {}
         self.accumulated: list[tuple[Any, Any]] = []
 

@@ -169,9 +169,9 @@ def _by_loops(f: Callable[..., Any], leaves: list[Tensor], args: list[Any], kwar
         return f(*args, **kwargs)
     nodes, guards = len(tape.nodes), len(tape.guards)
     out = f(*args, **kwargs)
-    if not isinstance(out, Tensor) or len(tape.guards) > guards:
+    if not isinstance(out, Tensor):
         return out
-    (out,) = tape.roll(tape, nodes, leaves, [out])
+    (out,) = tape.roll(tape, nodes, guards, leaves, [out])
     return out
 
 

@@ -11,7 +11,7 @@ from autograd import Tensor, enable_grad, is_grad_enabled, ops
 from autograd.context import Cotangents
 from autograd.deferred import Deferred, is_deferred
 from autograd.primitive import aval_of
-from autograd.tape import Node, Tape, current_tape, onto
+from autograd.tape import Guard, Node, Tape, current_tape, onto
 from autograd.tensor import constant, lift
 
 from .graph import Atom, Choice, Graph, Loop, Var
@@ -20,10 +20,14 @@ from .record import GraphBuilder, live, source_of
 
 
 class Body(NamedTuple):
-    """A recorded body: its inputs are first the `constants`, tensors and arrays from outside that it reads."""
+    """A recorded body: its inputs are first the `constants`, tensors and arrays from outside that it reads.
+
+    `places` are the source lines of its guards.
+    """
 
     graph: Graph
     constants: list[Any]
+    places: list[str]
 
 
 class _BodyBuilder(GraphBuilder):
@@ -74,15 +78,20 @@ def recorded_body(
 
 
 def body_of(tape: Tape, inputs: Sequence[Tensor], outputs: Sequence[Any]) -> Body:
-    """What a tape made of inputs; whatever else it read are constants."""
+    """What a tape made of inputs; whatever else it read are constants. Its guards stand where they were decided on."""
     builder = _BodyBuilder()
     for x in inputs:
         builder.input(x, None)
+    guards: dict[int, list[Guard]] = {}
+    for guard in tape.guards:
+        guards.setdefault(id(guard.node), []).append(guard)
     for node in live(tape, [source_of(y) for y in outputs], set(builder.atoms)):
         builder.add(node)
+        for guard in guards.get(id(node), ()):
+            builder.guard(guard)
     atoms = tuple([builder.atom(source_of(y), y.data if isinstance(y, Tensor) else y) for y in outputs])
-    graph = Graph((*builder.outer, *builder.inputs), (), tuple(builder.equations), (), atoms)
-    return Body(graph, builder.constants)
+    graph = Graph((*builder.outer, *builder.inputs), (), tuple(builder.equations), tuple(builder.conditions), atoms)
+    return Body(graph, builder.constants, builder.places)
 
 
 def placeholder(x: Any) -> Tensor:
@@ -107,7 +116,7 @@ def united(bodies: Sequence[Body]) -> tuple[Choice, list[Any]]:
     for body in bodies:
         constants.update({id(source_of(x)): x for x in body.constants})
     graphs = []
-    for graph, own in bodies:
+    for graph, own, _ in bodies:
         variables = {id(source_of(x)): variable for x, variable in zip(own, graph.inputs, strict=False)}
         read = [variables.get(key) or Var(aval_of(x)) for key, x in constants.items()]
         graphs.append(graph._replace(inputs=(*read, *graph.inputs[len(own) :])))

@@ -26,7 +26,7 @@ from .out import caller_with_out, check_out, written
 from .outer import Link
 from .passes import optimise
 from .pool import checked
-from .record import Captured, Recording
+from .record import Captured
 from .replay import cotangents
 from .signature import Signature, signature_of
 from .tracing import Trace, eager, trace
@@ -44,8 +44,8 @@ _RECENT = 8
 class Variant:
     """One recording of a function: what the functions that call its kernel are written from, and these functions."""
 
-    def __init__(self, recording: Recording, wiring: Wiring, times: Times) -> None:
-        self.recording, self.wiring, self.times = recording, wiring, times
+    def __init__(self, run: Trace, wiring: Wiring, times: Times) -> None:
+        self.recording, self.wiring, self.times, self.notes = run.recording, wiring, times, run.notes
         self.kernel, self.captured = wiring.kernel, wiring.captured
         self.call = caller(wiring)
 
@@ -238,7 +238,7 @@ class Compiled:
         sources = [x.source for x in run.recording.captured]
         refused = functools.partial(self._refused, signature, room) if has_bounds(kernel.graph) else None
         wiring = Wiring(kernel, signature, captured, sources, run.result, _link(signature, run, self.threads), refused)
-        variant = Variant(run.recording, wiring, times)
+        variant = Variant(run, wiring, times)
         known = self.variants.setdefault(signature, [])
         known.insert(0, variant)
         times_too_many, rest = divmod(len(known) - 1, MAX_VARIANTS)
@@ -337,7 +337,9 @@ class Compiled:
         """What became of the function: its steps and what they fuse, its memory, its guards, and the times it took."""
         request = self._request(args, kwargs)
         variant = self._answer(request)[0]
-        it = Explained(request.signature, variant.recording, variant.kernel, variant.captured, variant.times)
+        it = Explained(
+            request.signature, variant.recording, variant.kernel, variant.captured, variant.times, variant.notes
+        )
         return explanation(_name(self.function), it, sum(map(len, self.variants.values())))
 
 

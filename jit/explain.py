@@ -47,13 +47,17 @@ class Times(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """One recording of a function, as much as is told of it; `captured` is what the kernel reads."""
+    """One recording of a function, as much as is told of it.
+
+    `captured` is what the kernel reads; `notes` say what was rolled, and what not.
+    """
 
     signature: Signature
     recording: Recording
     kernel: Kernel
     captured: Sequence[Captured]
     times: Times
+    notes: Sequence[str]
 
 
 def explanation(name: str, it: Explained, recordings: int) -> str:
@@ -66,6 +70,7 @@ def explanation(name: str, it: Explained, recordings: int) -> str:
     sections = [
         ("", [_written_signature(name, it.signature)]),
         ("equations", [f"{len(it.recording.graph.equations)} recorded, {len(kernel.graph.equations)} after passes"]),
+        ("loops", list(it.notes)),
         ("steps", [f"{i}  {_step(step, labels)}" for i, step in enumerate(kernel.program.steps, 1)]),
         ("memory", list(_memory(kernel, labels))),
         ("guards", _counted(it.recording.places) if kernel.graph.guards else []),

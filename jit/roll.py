@@ -19,6 +19,7 @@ from .graph import Atom, Equation, Graph, Literal, Loop, Var
 from .loop import SHARED, scan
 from .periods import LEAST_ITERATIONS, Stretch, stretches
 from .residuals import with_candidates
+from .restacked import with_stacks
 from .views import VIEWS
 
 # Fewer equations than this are not worth a loop.
@@ -29,29 +30,37 @@ MOST_TRIED = 8
 
 
 class Rolled(NamedTuple):
-    """A graph with loops, and the arrays for the captures that it has beside those of the old one."""
+    """A graph with loops, and the arrays for the captures that it has beside those of the old one.
+
+    `sources` has for each guard one of the old graph which it stands for; `notes` say what was rolled, and what not.
+    """
 
     graph: Graph
     arrays: list[Any]
+    sources: list[int]
+    notes: list[str]
 
 
 class _Unfit(Exception):
-    """The stretch is no loop after all."""
+    """The stretch is no loop after all; what it says is why."""
 
 
 def rolled(graph: Graph) -> Rolled:
     """The graph with stretches of equations that repeat as loops."""
-    arrays: list[Any] = []
+    done = Rolled(graph, [], list(range(len(graph.guards))), [])
     for _ in range(MOST_LOOPS):
-        found = _once(graph)
+        # What could not be rolled before cannot be now.
+        refused: list[str] = []
+        found = _once(done.graph, refused)
         if found is None:
-            break
-        graph = found.graph
-        arrays += found.arrays
-    return Rolled(graph, arrays)
+            return done._replace(notes=[*done.notes, *refused])
+        sources = [done.sources[i] for i in found.sources]
+        done = Rolled(found.graph, [*done.arrays, *found.arrays], sources, [*done.notes, *found.notes])
+    return done
 
 
-def _once(graph: Graph) -> Rolled | None:
+def _once(graph: Graph, refused: list[str]) -> Rolled | None:
+    """The graph with one more loop, `None` where there is none; notes which stretches were `refused`, and why."""
     found = [x for x in stretches([_kind(x) for x in graph.equations]) if x.saved >= LEAST_SAVED]
     if not found:
         return None
@@ -60,8 +69,9 @@ def _once(graph: Graph) -> Rolled | None:
         if not all(x.primitive in VIEWS for x in graph.equations[stretch.start : stretch.start + stretch.period]):
             try:
                 return _Roller(graph, stretch, index).rolled()
-            except _Unfit:
-                continue
+            except _Unfit as why:
+                count = (stretch.stop - stretch.start) // stretch.period
+                refused.append(f"{count} repetitions of {stretch.period} equations are no loop: {why}")
     return None
 
 
@@ -112,11 +122,13 @@ class _Roller:
     def __init__(self, graph: Graph, stretch: Stretch, index: _Index) -> None:
         self.graph, self.equations, self.period = graph, graph.equations, stretch.period
         self.index, self.readers = index.places, index.readers
+        # One of the guards that a variable is.
+        self.guards: dict[Atom, int] = {x: i for i, x in enumerate(graph.guards)}
         self.start = stretch.start + self.rotation(stretch)
         self.count = (stretch.stop - self.start) // self.period
         self.stop = self.start + self.count * self.period
         if self.count < LEAST_ITERATIONS:
-            raise _Unfit
+            raise _Unfit("too few of them are whole")
         # What the arrays that the loop goes over are made of, and the body in the making: `made` has for each equation
         # of an iteration what it makes in the body.
         self.before: list[Equation] = []
@@ -150,17 +162,21 @@ class _Roller:
         for q in range(self.period):
             self.made.append(self.equation(q))
         lasts, stacks = self.read_outside()
+        guarded, parts = self.decided()
+        kept = [*stacks, *[q for q, _ in parts]]
         k = len(self.carried.known)
         body = Graph(
             (*self.constants.variables, *self.carried.variables, *self.elements.variables),
             (),
             tuple(self.body),
-            (),
-            (*self.carried_on(), *[self.made[q] for q in stacks], *self.carried.variables),
+            tuple([self.made[q] for q in guarded]),
+            (*self.carried_on(), *[self.made[q] for q in kept], *self.carried.variables),
         )
-        inner, arrays = rolled(body)
+        inner, arrays, sources, notes = rolled(body)
         captures = [Var(x.aval) for x in inner.captures]
-        inner = inner._replace(inputs=(*inner.captures, *inner.inputs), captures=())
+        conditions, first = inner.guards, k + len(kept)
+        outputs = (*inner.outputs[:first], *conditions, *inner.outputs[first:])
+        inner = Graph((*inner.captures, *inner.inputs), (), inner.equations, (), outputs)
         inner = with_candidates(inner, k)
         loop = Loop(inner, len(captures) + len(self.constants.known), k, self.count, False)
         inputs = (*captures, *self.constants.atoms, *self.carried.atoms, *self.elements.atoms)
@@ -173,15 +189,37 @@ class _Roller:
             stack = Var(Aval((self.count, *aval.shape), aval.dtype))
             results.append(Equation(scan, inputs, (("loop", loop), ("pick", pick)), stack))
             results += [self.picked(stack, t, self.at(t, q).out) for t in steps]
+        guards = [
+            (x, i) for i, x in enumerate(self.graph.guards) if not self.start <= self.index.get(x, -1) < self.stop
+        ]
+        whole = range(self.count)
+        decided = [*parts, *[(guarded[i], whole) for i in sources]]
+        for pick, (q, held) in enumerate(decided, k + len(stacks)):
+            stack = Var(Aval((self.count,), np.dtype(bool)))
+            results.append(Equation(scan, inputs, (("loop", loop), ("pick", pick)), stack))
+            index = ((held.start, len(held), 1),)
+            part = results[-1] if held == whole else Equation.of(ops.slice_, stack, index=index)
+            results += [part] * (held != whole)
+            results.append(Equation.of(ops.min, part.out, axis=(0,), keepdims=False))
+            guards.append((results[-1].out, self.guards[self.at(held.start, q).out]))
         equations = (*self.equations[: self.start], *self.before, *results, *self.equations[self.stop :])
         graph = self.graph._replace(
-            captures=(*self.graph.captures, *self.captures, *captures), equations=_with_stacks(equations)
+            captures=(*self.graph.captures, *self.captures, *captures),
+            equations=with_stacks(equations),
+            guards=tuple([x for x, _ in guards]),
         )
-        return Rolled(graph, [*self.arrays, *arrays])
+        note = f"{self.count} repetitions of {self.period} equations are a loop"
+        notes = [note, *[f"in it {x}" for x in notes]]
+        return Rolled(graph, [*self.arrays, *arrays], [i for _, i in guards], notes)
 
     def at(self, t: int, q: int) -> Equation:
         """An equation of an iteration."""
         return self.equations[self.start + t * self.period + q]
+
+    def named(self, equation: Equation) -> str:
+        """An equation of the first iteration, for a reader of the recorded function."""
+        place = self.index[equation.out] - self.start
+        return f"`{equation.primitive}` of {equation.out.aval}, equation {place + 1} of {self.period},"
 
     # ---- the body ----
 
@@ -227,13 +265,15 @@ class _Roller:
             return self.constant(last) if self.is_constant(atoms) else self.element(self.array_of(atoms))
         t, source = divmod(self.index[last] - self.start, self.period)
         back = self.count - 1 - t
-        if back > 1 or any(x is not self.at(t - back, source).out for t, x in enumerate(atoms) if t >= back):
-            raise _Unfit
+        if back > 1:
+            raise _Unfit(f"{self.named(self.at(0, source))} is read {back} repetitions later")
+        if any(x is not self.at(t - back, source).out for t, x in enumerate(atoms) if t >= back):
+            raise _Unfit(f"what becomes of {self.named(self.at(0, source))} differs between them")
         if not back:
             return self.made[source]
         first = atoms[0]
         if not self.is_outside(first):
-            raise _Unfit
+            raise _Unfit(f"the first of them reads another value in the place of {self.named(self.at(0, source))}")
         return self.carried.of((source, first), last.aval, first)
 
     def constant(self, x: Var) -> Var:
@@ -255,7 +295,7 @@ class _Roller:
         indices = [dict(self.at(t, q).params)["index"] for t in range(self.count)]
         found = self.moving(sources[0], indices) if self.is_constant(sources) else None
         if found is None:
-            raise _Unfit
+            raise _Unfit(f"{self.named(self.at(0, q))} differs between them in more than one position")
         array, index = found
         element = self.element(array)
         if all(i == (0, n, 1) for i, n in zip(index, element.aval.shape, strict=True)):
@@ -320,7 +360,7 @@ class _Roller:
         **Returns:** for equations of which the last iteration's result alone is read, which of the carried values it
         is; for others the steps whose results are read.
         """
-        results = {x for x in (*self.graph.outputs, *self.graph.guards) if isinstance(x, Var)}
+        results = {x for x in self.graph.outputs if isinstance(x, Var)}
         steps: defaultdict[int, list[int]] = defaultdict(list)
         for i in range(self.start, self.stop):
             out = self.equations[i].out
@@ -329,6 +369,23 @@ class _Roller:
                 steps[q].append(t)
         lasts = {q: self.place_of(q) for q, read in steps.items() if read == [self.count - 1]}
         return lasts, {q: read for q, read in steps.items() if q not in lasts}
+
+    def decided(self) -> tuple[list[int], list[tuple[int, range]]]:
+        """The equations whose results are guards in every step; and stretches of steps in which those of others are."""
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for x in self.guards:
+            i = self.index.get(x, -1)
+            if self.start <= i < self.stop:
+                t, q = divmod(i - self.start, self.period)
+                found[q].append(t)
+        always = [q for q, steps in found.items() if len(steps) == self.count]
+        parts = []
+        for q, steps in found.items():
+            edges = [i for i in range(1, len(steps)) if steps[i] != steps[i - 1] + 1]
+            if q not in always:
+                for start, stop in zip([0, *edges], [*edges, len(steps)], strict=True):
+                    parts.append((q, range(steps[start], steps[stop - 1] + 1)))
+        return always, parts
 
     def place_of(self, q: int) -> int:
         """Which of the carried values the result of an equation is; it is made one if need be."""
@@ -342,37 +399,3 @@ class _Roller:
 
     def picked(self, stack: Var, t: int, out: Var) -> Equation:
         return Equation(ops.slice_, (stack,), (("index", (t, *[(0, n, 1) for n in out.aval.shape])),), out)
-
-
-def _with_stacks(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
-    """Elements of one array that are put together again, as part of that array."""
-    made = {x.out: x for x in equations}
-    found: list[Equation] = []
-    for equation in equations:
-        found += _stack(equation, made) if equation.primitive is ops.concatenate else [equation]
-    return tuple(found)
-
-
-def _stack(equation: Equation, made: dict[Var, Equation]) -> list[Equation]:
-    axis, out = dict(equation.params)["axis"], equation.out
-    picks = []
-    for x in equation.inputs:
-        reshape = made.get(x)  # type: ignore[arg-type]
-        pick = made.get(reshape.inputs[0]) if reshape is not None and reshape.primitive is ops.reshape else None  # type: ignore[arg-type]
-        if pick is None or pick.primitive is not ops.slice_:
-            return [equation]
-        shape = pick.out.aval.shape
-        if reshape.out.aval.shape != (*shape[:axis], 1, *shape[axis:]):  # type: ignore[union-attr]
-            return [equation]
-        picks.append((pick.inputs[0], dict(pick.params)["index"]))
-    array, first = picks[0]
-    whole = tuple([(0, n, 1) for n in array.aval.shape[1:]])
-    start = first[0]
-    if type(start) is not int or picks != [(array, (start + i, *whole)) for i in range(len(picks))]:
-        return [equation]
-    part = Var(Aval((len(picks), *array.aval.shape[1:]), array.aval.dtype))
-    order = (*range(1, axis + 1), 0, *range(axis + 1, array.aval.ndim))
-    return [
-        Equation(ops.slice_, (array,), (("index", ((start, len(picks), 1), *whole)),), part),
-        Equation(ops.transpose, (part,), (("axes", order),), out),
-    ]

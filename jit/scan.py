@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd import Tensor
 from autograd.primitive import aval_of
-from autograd.tape import Tape, current_tape, enable_grad, onto
+from autograd.tape import Guard, Tape, current_tape, enable_grad, onto
 
 from .body import bind, body_of, element_of, placeholder, recorded_body, united
 from .graph import Loop
@@ -90,21 +90,36 @@ def recorded_switch(branches: Any, index: Tensor, operands: Sequence[Any]) -> li
     return bind(choice, [index, *constants, *operands], pullback_of_choice)
 
 
-def rolled_results(tape: Tape, first: int, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Sequence[Tensor]:
+def rolled_results(
+    tape: Tape, node: int, guard: int, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> Sequence[Tensor]:
     """The outputs, computed by loops where what the tape recorded repeats itself; they themselves where it does not.
 
-    **Arguments:** `first`, the number of nodes that the tape had before; `inputs`, the tensors that they are made of.
+    Guards on what has become part of a loop are guards on what the loop says of all its steps.
+
+    **Arguments:** `node` and `guard`, the numbers of nodes and guards that the tape had before; `inputs`, the tensors
+    that the outputs are made of.
     """
-    nodes = tape.nodes[first:]
-    if len(nodes) < LEAST_SAVED and not any(node.primitive is loop_call for node in nodes):
-        return outputs
     recent = Tape()
-    recent.nodes = nodes
+    recent.nodes, recent.guards = tape.nodes[node:], tape.guards[guard:]
+    if len(recent.nodes) < LEAST_SAVED and not any(x.primitive is loop_call for x in recent.nodes):
+        return outputs
+    known = set(map(id, recent.nodes))
+    rest = [x for x in recent.guards if id(x.node) not in known]
+    recent.guards = [x for x in recent.guards if id(x.node) in known]
+    arrays = [x.where for x in recent.guards if x.node.out.size != 1]
+    if arrays:
+        tape.notes.append(f"nothing is rolled: Python took a whole array at {arrays[0]}")
+        return outputs
     body = body_of(recent, inputs, outputs)
-    graph, arrays = rolled(body.graph)
-    graph = padded(graph)
+    found = rolled(body.graph)
+    tape.notes += found.notes
+    graph = padded(found.graph)
     if graph is body.graph:
         return outputs
     with onto(tape), enable_grad():
-        found, _ = replay(graph, [*body.constants, *inputs, *arrays])
-    return found
+        results, conditions = replay(graph, [*body.constants, *inputs, *found.arrays])
+    places = [body.places[i] for i in found.sources]
+    made = [Guard(x.node or x, True, place) for x, place in zip(conditions, places, strict=True)]
+    tape.guards[guard:] = [*rest, *made]
+    return results

@@ -27,12 +27,13 @@ _CONSTANTS = (type(None), int, float, complex, str, bytes, np.ndarray, np.generi
 class Trace(NamedTuple):
     """What a run has shown.
 
-    `requires_grad` says which outputs of the graph have a gradient.
+    `requires_grad` says which outputs of the graph have a gradient; `notes` say what was rolled, and what not.
     """
 
     recording: Recording
     result: Result
     requires_grad: tuple[bool, ...]
+    notes: tuple[str, ...]
 
 
 class _Run(NamedTuple):
@@ -72,15 +73,15 @@ def trace(
     for target, g in accumulated:
         gradients.append((target, None if g is None else len(outputs)))
         outputs += [] if g is None else [g]
-    if not tape.guards:
-        outputs = list(rolled_results(tape, 0, inputs, outputs))
+    outputs = list(rolled_results(tape, 0, 0, inputs, outputs))
     recording = graph_of(tape, inputs, outputs, orders)
     captures = any(isinstance(x.source, Tensor) and x.source.requires_grad for x in recording.captured)
     nested = bool(STATE.nesting) if captures or any(leaf.requires_grad for leaf in signature.leaves) else None
     tensors = any(leaf.is_tensor for leaf in signature.leaves) or (captures and (bool(nested) or not functional))
     numbers = not tensors and _of_numbers(signature)
     result = Result(places, structure, tuple(gradients), tensors, numbers, nested)
-    return Trace(recording, result, tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs]))
+    connected = tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs])
+    return Trace(recording, result, connected, tuple(tape.notes))
 
 
 def eager(function: Callable[..., Any], signature: Signature, values: Sequence[Any]) -> Any:

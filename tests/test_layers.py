@@ -74,6 +74,7 @@ ORDER = (
     "jit.program",
     "jit.views",
     "jit.periods",
+    "jit.restacked",
     "jit.roll",
     "jit.scan",
     "jit.lowering",

@@ -258,13 +258,110 @@ def test_the_length_does_not_change_the_graph():
     assert len(short.splitlines()) == len(long.splitlines())
 
 
-def test_a_loop_with_decisions_is_left_as_it_is():
-    def f(h):
+# ---- loops in which Python decides on values ----
+
+
+def decided(h):
+    for _ in range(50):
+        h = h * 0.9 + 0.1 if np.sum(h) > 0 else h * 1.1 - 0.01
+    return np.sum(h * h)
+
+
+def decided_until_then(h):
+    for _ in range(300):
+        h = h * 0.9 if np.sum(h) > 0.01 else h + 0.02
+    return np.sum(h * h)
+
+
+def until(h):
+    while np.sum(h * h) > 1e-4:
+        h = h * np.cos(h)
+        h = 0.9 * h
+    return np.sum(h)
+
+
+def until_at_most(h):
+    for _ in range(1000):
+        h = 0.9 * h
+        if np.sum(h * h) < 1e-4:
+            break
+    else:
+        h = h * 1e9
+    return np.sum(h)
+
+
+def decided_twice_in_loops(h):
+    for _ in range(12):
+        for _ in range(40):
+            h = h * 0.99 if np.sum(h) > -100 else h
+        if np.sum(h) < 100:
+            h = np.sin(h)
+    return np.sum(h * h)
+
+
+def by_integers(h):
+    for i in range(60):
+        h = h * 0.99 + X[int(np.sum(h) * 0 + i) % 7]
+    return np.sum(h)
+
+
+def by_floats(h):
+    for _ in range(60):
+        h = h * 0.99 + 0.01 * float(h[0])
+    return np.sum(h)
+
+
+DECIDED = [decided, decided_until_then, until, until_at_most, decided_twice_in_loops, by_integers, by_floats]
+
+
+@pytest.mark.parametrize("f", DECIDED, ids=lambda f: f.__name__)
+def test_a_loop_with_decisions_is_rolled(f):
+    compiled = jit.value_and_grad(f)
+    for h in (H, 0.5 * H, -H, H):
+        value, gradient = compiled(h)
+        expected, wanted = ag.value_and_grad(f)(h)
+        np.testing.assert_allclose(value, expected, rtol=1e-11)
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-11, atol=1e-12)
+    graph = compiled.graph(H)
+    assert loops_of(graph)
+    assert len(graph.guards) < 10 or f is decided_until_then
+
+
+def test_each_step_of_a_loop_is_guarded():
+    f = jit.compile(decided)
+    for h in (H, -H, H * 1e-3, -H):
+        np.testing.assert_allclose(f(h), decided(h), rtol=1e-12)
+    text = f.explain(H)
+    assert "loops: 50 repetitions of 5 equations are a loop" in text
+    assert f"guards: {__file__}" in text
+
+
+def test_the_derivative_of_what_python_has_decided():
+    check(lambda h: sum(np.sum(g * g) for g in ag.grad(decided, (0,))(h)), H, rtol=1e-9)
+    np.testing.assert_allclose(jit.jacfwd(decided)(H), ag.grad(decided)(H), rtol=1e-12)
+
+
+def test_explain_says_why_there_is_no_loop():
+    def back_and_forth(h):
+        before = earlier = h
         for _ in range(50):
-            h = h * 0.9 + 0.1 if np.sum(h) > 0 else h * 1.1
+            h, before, earlier = np.sin(h) + earlier, h, before
         return np.sum(h)
 
-    check(f, H)
+    text = jit.compile(back_and_forth).explain(H)
+    assert "repetitions of 2 equations are no loop: `add` of float64[3], equation" in text
+    assert "is read 3 repetitions later" in text
+
+
+def test_a_whole_array_that_python_took():
+    def f(h):
+        for _ in range(40):
+            h = np.where(np.array((h > 0).tolist()), h * 0.9, h)
+        return np.sum(h)
+
+    compiled = jit.compile(f)
+    np.testing.assert_allclose(compiled(H), f(H))
+    assert f"nothing is rolled: Python took a whole array at {__file__}" in compiled.explain(H)
 
 
 def test_numbers():
