@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import functions
+from .functions.arguments import filled
 from .primitive import Shape
+from .tape import made_here
 from .tensor import Tensor, constant
 
 
@@ -42,7 +44,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     elif _holds_tensor(data):
         x = _stacked(data, dtype)
     else:
-        x = constant(np.array(_numbers(data, dtype)))
+        x = made_here(constant(np.array(_numbers(data, dtype))))
     return x.requires_grad_() if requires_grad and not x.requires_grad else x
 
 
@@ -103,7 +105,7 @@ def _numbers(data: Any, dtype: Any) -> Any:
 
 
 def _made(data: Any, requires_grad: bool) -> Tensor:
-    x = data if isinstance(data, Tensor) else constant(np.asarray(data))
+    x = data if isinstance(data, Tensor) else made_here(constant(np.asarray(data)))
     return x.requires_grad_() if requires_grad else x
 
 
@@ -131,7 +133,7 @@ def zeros(*shape: Any, dtype: Any = float, requires_grad: bool = False) -> Tenso
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _made(np.zeros(_shape("zeros", shape), dtype), requires_grad)
+    return _made(filled(0, _shape("zeros", shape), dtype), requires_grad)
 
 
 def ones(*shape: Any, dtype: Any = float, requires_grad: bool = False) -> Tensor:
@@ -143,7 +145,7 @@ def ones(*shape: Any, dtype: Any = float, requires_grad: bool = False) -> Tensor
     >>> ag.ones((3,), dtype=int)
     tensor([1, 1, 1])
     """
-    return _made(np.ones(_shape("ones", shape), dtype), requires_grad)
+    return _made(filled(1, _shape("ones", shape), dtype), requires_grad)
 
 
 def empty(*shape: Any, dtype: Any = float, requires_grad: bool = False) -> Tensor:
@@ -172,7 +174,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
     if isinstance(fill_value, Tensor):
         value = fill_value if dtype is None else functions.astype(fill_value, dtype)
         return _made(functions.broadcast_to(value, shape), requires_grad and not value.requires_grad)
-    return _made(np.full(shape, fill_value, dtype), requires_grad)
+    return _made(filled(fill_value, shape, dtype), requires_grad)
 
 
 def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -185,7 +187,7 @@ def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor
     tensor([0, 0])
     """
     x = as_tensor(x)
-    return _made(np.zeros(x.shape, dtype or x.dtype), requires_grad)
+    return _made(filled(0, x.shape, dtype or x.dtype), requires_grad)
 
 
 def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -198,7 +200,7 @@ def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     tensor([1., 1.])
     """
     x = as_tensor(x)
-    return _made(np.ones(x.shape, dtype or x.dtype), requires_grad)
+    return _made(filled(1, x.shape, dtype or x.dtype), requires_grad)
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:

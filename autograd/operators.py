@@ -89,12 +89,6 @@ class Operators(Traced):
 
     __getitem__ = getitem
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        raise TypeError(
-            "a tensor cannot be written in place, for its gradient could not follow; make a new one, with "
-            "`where(mask, value, x)`, `index_put(x, key, value)`, or `concatenate` or `stack` of the parts"
-        )
-
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("`len` needs a tensor of one axis at least, got a single number")
@@ -260,6 +254,7 @@ class Operators(Traced):
 
     astype = functions.astype
     clone = functions.clone
+    copy = functions.clone
 
     def double(self) -> Any:
         """The elements in float64; see `autograd.astype`."""

@@ -99,7 +99,8 @@ class Primitive:
     on tensors. `saves` says which values the rules read (`"inputs"`, `"out"`, `"both"` or `"shapes"`,
     where the shape and dtype of the inputs suffice); `elementwise` marks the ops whose element
     `out[i]` depends on the elements `x[i]`, `y[i]` alone, after broadcasting. Where the first rule gives
-    an array of mostly zeros, `add_vjp(total, g, *inputs, **params)` adds that to an array in place.
+    an array of mostly zeros, `add_vjp(total, g, *inputs, **params)` adds that to an array in place. `view` marks the ops
+    whose result is the memory of their input, seen in another way.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Primitive:
     saves: str = "both"
     elementwise: bool = False
     add_vjp: Callable[..., None] | None = None
+    view: bool = False
     #: The rules, or the one for all inputs, as the sweep calls them.
     rules: tuple[Rule | None, ...] | Rule = field(init=False)
     differentiable: bool = field(init=False)

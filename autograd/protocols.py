@@ -16,8 +16,9 @@ import numpy as np
 from scipy import special as scipy_special
 
 from . import functions, linalg, ops, special
-from .functions.arguments import as_array
+from .functions.arguments import as_array, filled
 from .primitive import Traced
+from .tape import made_here
 
 
 def _only_booleans(logical: Any, ufunc: str) -> Callable[..., Any]:
@@ -79,6 +80,10 @@ def _allclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan:
 def _array_equal(x: Any, y: Any) -> bool:
     x, y = as_array(x), as_array(y)
     return x.shape == y.shape and bool(functions.all(ops.equal(x, y)))
+
+
+def _same_like(x: Any, number: float, dtype: Any) -> Any:
+    return made_here(type(x)(filled(number, x.shape, dtype or x.dtype)))
 
 
 def _full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
@@ -162,10 +167,10 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.ndim: lambda x: as_array(x).ndim,
     np.size: lambda x, axis=None: as_array(x).size if axis is None else np.shape(x)[axis],
     np.copy: lambda x: functions.clone(x) if isinstance(x, Traced) else np.array(x),
-    # Constants, and NumPy's own arrays, since the caller of these is often about to write into them.
-    np.zeros_like: lambda x, dtype=None: np.zeros(x.shape, dtype or x.dtype),
-    np.ones_like: lambda x, dtype=None: np.ones(x.shape, dtype or x.dtype),
-    np.empty_like: lambda x, dtype=None: np.empty(x.shape, dtype or x.dtype),
+    # Tensors, since the caller of these is often about to write tensors into them.
+    np.zeros_like: lambda x, dtype=None: _same_like(x, 0, dtype),
+    np.ones_like: lambda x, dtype=None: _same_like(x, 1, dtype),
+    np.empty_like: lambda x, dtype=None: _same_like(x, 0, dtype),
     np.full_like: _full_like,
     np.linspace: _linspace,
     np.logspace: _logspace,

@@ -11,17 +11,16 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
 from inspect import isgeneratorfunction
-from itertools import count
 from operator import attrgetter
 from pathlib import Path
 from threading import get_ident
 from typing import Any, NamedTuple
 
 from .hooks import Handle, Hookable, check_numbers
+from .memory import WRITES, next_number, still_there
 from .primitive import Primitive
 from .stepping import stepped
 
-next_number = count().__next__
 _age = attrgetter("number")
 _PACKAGE = str(Path(__file__).parent)
 
@@ -111,10 +110,11 @@ class Tape:
     `accumulated` has each tensor that `backward()` gave a `.grad`, with what it had before. A tape that `defers` does
     not compute large arrays unless their values are asked for; its `control`, where there is one, records loops and
     branches as operations, and `roll(tape, node, guard, inputs, outputs)` gives the outputs by loops where operations
-    repeat themselves from that node and that guard on; `notes` say what has become of them.
+    repeat themselves from that node and that guard on; `notes` say what has become of them. What was made before the
+    number `began` is from outside, and so is a constant that is not among those `made`.
     """
 
-    __slots__ = ("accumulated", "control", "defers", "guards", "leaves", "nodes", "notes", "roll")
+    __slots__ = ("accumulated", "began", "control", "defers", "guards", "leaves", "made", "nodes", "notes", "roll")
 
     def __init__(
         self,
@@ -123,10 +123,12 @@ class Tape:
         roll: Callable[..., Any] | None = None,
     ) -> None:
         self.defers, self.control, self.roll = defers, control, roll
+        self.began = next_number()
         self.nodes: list[Node] = []
         self.guards: list[Guard] = []
         self.notes: list[str] = []
         self.leaves: dict[Any, Any] = {}
+        self.made: set[Any] = set()
         self.accumulated: list[tuple[Any, Any]] = []
 
     def __repr__(self) -> str:
@@ -290,6 +292,14 @@ def onto(tape: Tape) -> _Setting:
     return _Setting("tape", tape)
 
 
+def made_here(x: Any) -> Any:
+    """A new constant, noted on the tape that records: what is made there may be written to."""
+    tape = current_tape()
+    if tape is not None:
+        tape.made.add(x)
+    return x
+
+
 def user_line() -> str:
     """The file and line outside of this package which called into it."""
     frame: Any = sys._getframe(1)
@@ -320,7 +330,7 @@ def sweep(
 
     **Returns:** the cotangents by node or leaf.
 
-    **Errors:** `RuntimeError` for nodes that were swept before.
+    **Errors:** `RuntimeError` for nodes that were swept before, and for saved values that were written over.
     """
     cotangents: dict[Any, Any] = {}
     for root, g in seeds:
@@ -335,6 +345,8 @@ def sweep(
     # Those whose cotangent is an array that nobody else has.
     own: set[Any] = set()
     hooked = Hookable.hooked
+    # Whether something was written in place since the oldest of them saved its values.
+    late = bool(WRITES.records) and bool(nodes) and nodes[-1].number < WRITES.last
     checked = hooked and tape is None and STATE.anomaly
     for node in nodes:
         g = cotangents.pop(node, None)
@@ -353,6 +365,8 @@ def sweep(
         inputs, out, params, primitive = node.inputs, node.out, node.params, node.primitive
         if inputs is None:
             raise RuntimeError(f"`{node.name}`: {FREED}")
+        if late:
+            inputs, out = still_there(node.name, (inputs, out), node.number)
         if hooks is not None and hooks.unpack is not None:
             inputs, out = tuple([hooks.unpack(x) for x in inputs]), hooks.unpack(out)
         add = primitive.add_vjp
@@ -395,10 +409,15 @@ def sweep(
 
 
 def is_watched(seeds: list[tuple[Any, Any]]) -> bool:
-    """Whether a sweep from these roots has more to do than the rules say: it calls hooks, or looks for NaN."""
-    if not Hookable.hooked:
+    """Whether a sweep from these roots has more to do than the rules say.
+
+    It calls hooks, looks for NaN, or for saved values that were written over.
+    """
+    if not Hookable.hooked and not WRITES.records:
         return False
     nodes, _ = _paths([root for root, _ in seeds if type(root) is Node], None)
+    if nodes and nodes[-1].number < WRITES.last:
+        return True
     return STATE.anomaly or any(hasattr(x, "hooks") for node in nodes for x in (node, *node.parents) if x is not None)
 
 

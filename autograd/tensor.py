@@ -16,6 +16,7 @@ from .errors import explained
 from .formatting import text_of
 from .functions.arguments import as_array
 from .hooks import after_accumulation
+from .memory import Overwritten, next_number
 from .operators import Operators
 from .ops.broadcasting import repeated
 from .primitive import PLAIN, Aval, Primitive, aval_of
@@ -27,13 +28,14 @@ from .tape import (
     current_tape,
     gradients_enabled,
     is_watched,
-    next_number,
     no_grad,
     set_grad_enabled,
     sweep,
 )
 from .tracking import Tracking
+from .views import WRITTEN, refresh
 from .weak import Weak, evaluate
+from .writes import Writes
 
 # Values this small are cheaper to keep than to describe by their shape.
 _KEPT = 256
@@ -44,7 +46,7 @@ _new = object.__new__
 _ndarray = np.ndarray
 
 
-class Tensor(Operators, Protocols, Conversions, Tracking):
+class Tensor(Operators, Writes, Protocols, Conversions, Tracking):
     """An array with a gradient.
 
     **Arguments:** `data`, an array or what `np.asarray` takes; `requires_grad`, whether operations on it
@@ -59,12 +61,15 @@ class Tensor(Operators, Protocols, Conversions, Tracking):
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "node", "requires_grad")
+    # Only views have a `link`, and only what was written to, in the graph, `written`.
+    __slots__ = ("__weakref__", "data", "grad", "link", "node", "requires_grad", "written")
 
     data: Any
     grad: Tensor | None
     node: Node | None
     requires_grad: bool
+    link: Any
+    written: int
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.data = np.asarray(data.data if isinstance(data, Tensor) else data)
@@ -114,6 +119,8 @@ class Tensor(Operators, Protocols, Conversions, Tracking):
         params: dict[str, Any],
         run: Callable[..., Any] | None = None,
     ) -> Tensor:
+        if WRITTEN:
+            _refresh_all(inputs)
         tape = current_tape()
         if tape is not None:
             return _recorded(primitive, inputs, params, tape)
@@ -168,6 +175,8 @@ class Tensor(Operators, Protocols, Conversions, Tracking):
         ):
             result.requires_grad = False
             result.node = None
+            if primitive.view:
+                result.link = self, primitive, params, next_number()
             return result
         result.requires_grad = True
         result.node = node = _new(Node)
@@ -175,7 +184,9 @@ class Tensor(Operators, Protocols, Conversions, Tracking):
         node.params = params
         node.parents = parents
         node.requires_grad = True
-        node.number = next_number()
+        node.number = number = next_number()
+        if primitive.view:
+            result.link = self, primitive, params, number
         node.inputs = values if primitive.reads_inputs else _light(values)
         node.out = out if primitive.reads_out else None
         return result
@@ -259,6 +270,12 @@ def _operand(primitive: Primitive, x: Any) -> Any:
     return np.asarray(x)
 
 
+def _refresh_all(inputs: tuple[Any, ...]) -> None:
+    for x in inputs:
+        if isinstance(x, Tensor):
+            refresh(x)
+
+
 def _is_cut(params: dict[str, Any]) -> bool:
     """Whether the operation converts to integers or booleans, which have no gradient."""
     return "dtype" in params and np.dtype(params["dtype"]).kind not in "fc"
@@ -305,7 +322,8 @@ def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, A
         parents.append(parent)
     values = tuple(values)
     try:
-        if tape.defers and is_deferred(values):
+        # Of an array that is written to many times the last value alone may be read.
+        if tape.defers and (is_deferred(values) or primitive is ops.put):
             out = Deferred(primitive, values, params)
         else:
             out = evaluate(primitive, values, params) if weak else primitive.eval(*values, **params)
@@ -317,6 +335,8 @@ def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, A
     )
     result.node = Node(primitive, values, out, params, tuple(parents), result.requires_grad)
     tape.nodes.append(result.node)
+    if primitive.view:
+        result.link = inputs[0], primitive, params, result.node.number
     return result
 
 
@@ -331,7 +351,7 @@ def constant(data: Any) -> Tensor:
 
 def lift(value: Any, parent: Any) -> Any:
     """The tensor that a saved value was, for a sweep which is itself recorded."""
-    if parent is None or type(value) is Aval:
+    if parent is None or type(value) is Aval or type(value) is Overwritten:
         return value
     if isinstance(parent, Tensor):
         if _is_of(value, parent):
@@ -357,6 +377,8 @@ def cotangents_of(
     create_graph: bool,
 ) -> dict[Any, Any]:
     """The cotangents of the targets (of all leaves for `None`), by their node or leaf, swept from outputs."""
+    if WRITTEN:
+        _refresh_all(tuple(targets or ()))
     seeds = [_seed(y, g) for y, g in zip(outputs, gradients, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
     wanted = None if targets is None else {x.node or x for x in targets}
@@ -386,6 +408,8 @@ def _wrapped(g: Any) -> Tensor:
 
 
 def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
+    if WRITTEN:
+        _refresh_all((y,))
     if not isinstance(y, Tensor) or not y.requires_grad:
         raise RuntimeError(
             "`backward` and `grad` need a tensor that depends on one with `requires_grad=True`, got one that "

@@ -13,6 +13,7 @@ from . import ops
 from .hooks import Handle, Hookable
 from .primitive import Traced
 from .tape import Node, current_tape
+from .views import is_view, refresh
 
 
 class Tracking(Traced, Hookable):
@@ -31,6 +32,7 @@ class Tracking(Traced, Hookable):
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation that leads to a gradient made it."""
+        refresh(self)
         node = self.node
         if node is None or not node.requires_grad:
             return True
@@ -70,7 +72,11 @@ class Tracking(Traced, Hookable):
         >>> y = ag.tensor(3.0, requires_grad=True) * 2
         >>> y.detach_()
         tensor(6.)
+
+        **Errors:** `RuntimeError` for a view, which would no longer show what its base is.
         """
+        if is_view(self):
+            raise RuntimeError("Can't detach views in-place. Use detach() instead")
         self.node = self.detach().node  # type: ignore[attr-defined, misc]
         self.requires_grad = False  # type: ignore[misc]
         return self
@@ -167,6 +173,7 @@ class Tracking(Traced, Hookable):
         return hooks is not None and hooks.retained is not None
 
     def _owner(self) -> Hookable:
+        refresh(self)
         return self.node or self
 
     def _check_requires_grad(self, words: str) -> None:

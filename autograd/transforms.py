@@ -13,6 +13,7 @@ from .functions import stack
 from .tape import STATE
 from .tensor import Tensor, constant, cotangents_of
 from .tree import Structure, flatten, leaves_of, unflatten
+from .views import protect
 
 Argnums = int | Sequence[int]
 
@@ -204,6 +205,10 @@ def fresh(x: Any) -> Tensor:
         t: Tensor = x.bind(ops.reshape, (x,), {"shape": x.shape})
     else:
         t = constant(x.data if isinstance(x, Tensor) else np.asarray(x))
+        if not t.data.ndim:
+            # A number, which no write changes.
+            t.data = t.data[()]
+    protect(t)
     t.requires_grad = True
     if t.node is not None:
         t.node.requires_grad = True

@@ -201,6 +201,19 @@ def _concatenate(low: Lowering, equation: Equation, axis: int) -> None:
     low.places[out], low.ready[out] = target, ready
 
 
+def _put(low: Lowering, equation: Equation, index: Any) -> None:
+    """An array with another one in the place of a part: in memory of its own."""
+    x, y = equation.inputs
+    out = equation.out
+    if out.aval.size == 1 or not y.aval.size:
+        kept = y if y.aval.size else x
+        _alias(low, Equation(ops.reshape, (kept,), (), out), {"shape": out.aval.shape})
+        return
+    target = low.target(out)
+    ready = low.store(x, target, 0)
+    low.places[out], low.ready[out] = target, low.store(y, sliced(target, out.aval, index=index), ready)
+
+
 def _is_at(place: Place | None, part: View, shape: Shape) -> bool:
     """Whether an array of that shape lies where a part of another one is to be."""
     if not isinstance(place, View) or (place.buffer, place.offset) != (part.buffer, part.offset):
@@ -286,4 +299,4 @@ def _gather(low: Lowering, equation: Equation) -> None:
 
 
 #: The ops that move elements; those of `parts.PARTS` put arrays together.
-MOVES: dict[Primitive, Any] = {ops.concatenate: _concatenate, ops.gather: _gather}
+MOVES: dict[Primitive, Any] = {ops.concatenate: _concatenate, ops.gather: _gather, ops.put: _put}

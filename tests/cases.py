@@ -314,6 +314,13 @@ MOVEMENT = [
         case(ops.unslice, tuple(i[1] for i in index if not isinstance(i, int)), shape=(4, 5), index=index, kinds="fib")
         for index in INDICES
     ],
+    *[
+        case(ops.put, (4, 5), tuple(i[1] for i in index if not isinstance(i, int)), index=index, kinds="fib")
+        for index in INDICES
+    ],
+    case(ops.put, (), (), index=()),
+    case(ops.put, (1, 1), (1,), index=(0, (0, 1, 1))),
+    case(ops.put, (0, 3), (0, 2), index=((0, 0, 1), (1, 2, -1))),
     case(ops.unslice, (), shape=(), index=()),
     case(ops.unslice, (0, 2), shape=(0, 2), index=((0, 0, 1), (1, 2, -1))),
     case(ops.concatenate, (2, 3), (2, 3), axis=0, kinds="fib"),

@@ -112,6 +112,7 @@ APPLY: dict[str, Callable[..., Any]] = {
     "transpose": lambda x, axes: ops.transpose(x, axes=axes),
     "slice": lambda x, index: ops.slice_(x, index=index),
     "unslice": lambda x, shape, index: ops.unslice(x, shape=shape, index=index),
+    "put": lambda x, y, index: ops.put(x, ops.sin(ops.slice_(y, index=index)), index=index),
     "concatenate": lambda x, y, axis: ops.concatenate(x, y, axis=axis),
     "gather": lambda x, indices: ops.gather(x, np.array(indices, np.intp)),
     "scatter_add": lambda x, indices, n: ops.scatter_add(x, np.array(indices, np.intp), shape=(n, *x.shape[1:])),
@@ -187,7 +188,9 @@ def a_movement(draw: st.DrawFn, i: int, known: list[tuple[int, ...]], largest: i
     choices += ["prod", "cumsum"] if n else []
     choices += ["gather", "scatter_add"] if n and shape[0] and 4 * prod(shape) <= largest else []
     same = [j for j, other in enumerate(known) if n and other == shape and 2 * prod(shape) <= largest]
-    name = draw(st.sampled_from(choices + ["concatenate"] * bool(same)))
+    name = draw(st.sampled_from(choices + ["concatenate", "put", "put"] * bool(same)))
+    if name == "put":
+        return Step(name, (i, draw(st.sampled_from(same))), (tuple([draw(an_index(size)) for size in shape]),))
     if name == "concatenate":
         return Step(name, (i, draw(st.sampled_from(same))), (draw(st.integers(0, n - 1)),))
     if name in ("mean", "prod"):

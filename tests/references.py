@@ -43,6 +43,14 @@ def unslice(x, *, shape, index):
     return out
 
 
+def put(x, y, *, index):
+    out = np.array(x)
+    for at in np.ndindex(y.shape):
+        steps = iter(at)
+        out[tuple(i if isinstance(i, int) else i[0] + i[2] * next(steps) for i in index)] = y[at]
+    return out
+
+
 def concatenate(*xs, axis):
     rows = [row for x in xs for row in np.moveaxis(x, axis, 0)]
     if not rows:
@@ -277,6 +285,7 @@ REFERENCES = {
     ops.expand: lambda x, *, shape: x * np.ones(shape, x.dtype),
     ops.transpose: transpose,
     ops.slice_: slice_,
+    ops.put: put,
     ops.unslice: unslice,
     ops.concatenate: concatenate,
     ops.gather: gather,

@@ -365,15 +365,6 @@ def test_a_tensor_is_a_sequence_of_rows():
         iter(number)
 
 
-def test_writes_in_place_are_refused():
-    x = ag.Tensor([1.0, 2.0])
-    with pytest.raises(TypeError, match=r"cannot be written in place.*`where\(mask, value, x\)`.*`concatenate`"):
-        x[0] = 3.0
-    y = x
-    y += 1.0
-    assert (x.data.tolist(), y.data.tolist()) == ([1.0, 2.0], [2.0, 3.0])
-
-
 def test_logical_operators_are_for_booleans():
     x = ag.Tensor([1.0, 2.0, 3.0])
     same(((x > 1) & (x < 3)).data, np.array([False, True, False]))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..ops.broadcasting import repeated
 from ..primitive import Shape, Traced
 from ..tape import current_tape
 
@@ -155,6 +156,13 @@ def _order(axes: tuple[int, ...]) -> tuple[dict[str, Any] | None, Any]:
 def expanded(x: Any, shape: Shape) -> Any:
     """`x` repeated to that shape; `x` itself if it has it already."""
     return x if x.shape == shape else ops.expand(x, shape=shape)
+
+
+def filled(number: Any, shape: Shape, dtype: Any) -> Any:
+    """An array of one number; while a tape records, one that is known to stay that number."""
+    if current_tape() is not None and np.ndim(number) == 0:
+        return repeated(number, dtype, shape)
+    return np.full(shape, number, dtype)
 
 
 def part(x: Any, axis: int, start: int, size: int, step: int = 1) -> Any:

@@ -70,7 +70,7 @@ from .elementwise import (
 )
 from .indexing import gather, scatter_add
 from .linalg import cholesky, eigh, lu, lu_solve, pinv, qr, solve, solve_triangular, svd
-from .movement import Index, concatenate, slice_, transpose, unslice
+from .movement import Index, concatenate, put, slice_, transpose, unslice
 from .ordering import argsort, searchsorted
 from .reduction import argmax, argmin, cumsum, max, min, prod
 from .special import (
@@ -191,6 +191,7 @@ __all__ = [
     "pinv",
     "pow",
     "prod",
+    "put",
     "qr",
     "reciprocal",
     "rel_entr",

@@ -71,6 +71,7 @@ reshape = Primitive(
     aval=_reshape_aval,
     vjps=(Swept(_reshape_rule),),
     saves="shapes",
+    view=True,
 )
 
 expand = Primitive(
@@ -79,6 +80,7 @@ expand = Primitive(
     aval=_expand_aval,
     vjps=(Swept(lambda g, _, inputs, params: unbroadcast(g, inputs[0])),),
     saves="shapes",
+    view=True,
 )
 
 sum = Primitive(

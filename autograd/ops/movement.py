@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Aval, Primitive, Shape, Swept
-from .broadcasting import astype
+from .broadcasting import astype, zeros
 
 #: For each axis the first element, the number of elements and the step; or one position, which drops the axis.
 Index = tuple[int | tuple[int, int, int], ...]
@@ -34,6 +34,19 @@ def _unslice_eval(x: Any, *, shape: Shape, index: Index) -> Any:
     return out
 
 
+def _put_eval(x: Any, y: Any, *, index: Index) -> Any:
+    out = np.array(x)
+    out[slices(index)] = y
+    return out if out.ndim else out[()]
+
+
+def _put_aval(x: Aval, y: Aval, *, index: Index) -> Aval:
+    part = tuple([i[1] for i in index if not isinstance(i, int)])
+    if y.shape != part:
+        raise ValueError(f"`put` needs values of the shape of the part that they replace, {part}, got {y.shape}")
+    return x
+
+
 def _add_unsliced(total: Any, g: Any, _: Any, *, index: Index) -> None:
     total[slices(index)] += g
 
@@ -53,10 +66,11 @@ def _concatenate_rule(g: Any, _: Any, inputs: Any, params: Any) -> list[Any]:
         parts = [g[key] for key in keys]
     else:
         parts = [slice_(g, index=index) for index in indices]
-    return [
-        part if part.dtype is x.dtype or part.dtype == x.dtype else astype(part, dtype=x.dtype)
-        for part, x in zip(parts, inputs, strict=True)
-    ]
+    return [_as(x.dtype, part) for part, x in zip(parts, inputs, strict=True)]
+
+
+def _as(dtype: Any, x: Any) -> Any:
+    return x if x.dtype is dtype or x.dtype == dtype else astype(x, dtype=dtype)
 
 
 @lru_cache(maxsize=4096)
@@ -70,7 +84,7 @@ def _parts(shape: Shape, axis: int, sizes: tuple[int, ...]) -> tuple[list[Index]
 
 
 @lru_cache(maxsize=256)
-def _back(axes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+def back(axes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """The parameters of the transposition that undoes one."""
     return {"axes": tuple(np.argsort(axes).tolist())}
 
@@ -79,8 +93,9 @@ transpose = Primitive(
     "transpose",
     eval=lambda x, *, axes: x.transpose(axes) if type(x) is np.ndarray else np.transpose(x, axes),
     aval=lambda x, *, axes: Aval(tuple([x.shape[i] for i in axes]), x.dtype),
-    vjps=(Swept(lambda g, _, inputs, params: transpose.on(g, _back(params["axes"]))),),
+    vjps=(Swept(lambda g, _, inputs, params: transpose.on(g, back(params["axes"]))),),
     saves="shapes",
+    view=True,
 )
 
 slice_ = Primitive(
@@ -90,6 +105,7 @@ slice_ = Primitive(
     vjps=(Swept(lambda g, _, inputs, params: unslice.on(g, {"shape": inputs[0].shape, **params})),),
     saves="shapes",
     add_vjp=_add_unsliced,
+    view=True,
 )
 
 unslice = Primitive(
@@ -97,6 +113,18 @@ unslice = Primitive(
     eval=_unslice_eval,
     aval=lambda x, *, shape, index: Aval(shape, x.dtype),
     vjps=(Swept(lambda g, _, inputs, params: slice_.on(g, {"index": params["index"]})),),
+    saves="shapes",
+)
+
+# `x` with `y` in the place of x[index].
+put = Primitive(
+    "put",
+    eval=_put_eval,
+    aval=_put_aval,
+    vjps=(
+        Swept(lambda g, _, inputs, params: put.of((g, zeros(inputs[1])), params)),
+        Swept(lambda g, _, inputs, params: _as(inputs[1].dtype, slice_.on(g, params))),
+    ),
     saves="shapes",
 )
 

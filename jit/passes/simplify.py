@@ -204,7 +204,19 @@ def _transpose(r: Rewriter, out: Var, x: Atom, *, axes: Any) -> Atom | None:
 
 
 def _slice(r: Rewriter, out: Var, x: Atom, *, index: Any) -> Atom | None:
-    return x if all(i == (0, n, 1) for i, n in zip(index, x.aval.shape, strict=True)) else None
+    if all(i == (0, n, 1) for i, n in zip(index, x.aval.shape, strict=True)):
+        return x
+    written = r.source(x, ops.put)
+    return written.inputs[1] if written is not None and dict(written.params)["index"] == index else None
+
+
+def _put(r: Rewriter, out: Var, x: Atom, y: Atom, *, index: Any) -> Atom | None:
+    if all(i == (0, n, 1) for i, n in zip(index, x.aval.shape, strict=True)):
+        return y
+    inner = r.source(x, ops.put)
+    if inner is not None and dict(inner.params)["index"] == index:
+        return r.equation(ops.put, inner.inputs[0], y, index=index)
+    return None
 
 
 def _reduction(r: Rewriter, out: Var, x: Atom, *, axis: Any, keepdims: bool) -> Atom | None:
@@ -229,6 +241,7 @@ IDENTITIES: dict[Primitive, Callable[..., Atom | None]] = {
     ops.expand: _expand,
     ops.transpose: _transpose,
     ops.slice_: _slice,
+    ops.put: _put,
     ops.sum: _reduction,
     ops.prod: _reduction,
     ops.max: _reduction,
