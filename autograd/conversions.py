@@ -102,12 +102,12 @@ class Conversions(Traced):
         if self.requires_grad:
             raise RuntimeError(
                 f"{name} of a tensor that requires a gradient would cut the gradient; to write it into an array, "
-                "build the array with `stack`, `concatenate` or `where` instead; to leave the gradient behind, "
-                "call `.detach().numpy()`"
+                "make that a tensor, `ag.zeros(...)`, or build it with `stack` or `concatenate`; to leave the gradient "
+                "behind, call `.detach().numpy()`"
             )
         if current_tape() is not None:
             raise RuntimeError(
                 f"{name} of a tensor while a tape records would freeze the values of this call into the "
-                "recording; use the functions of `autograd` or of NumPy on the tensor itself, and `stack`, "
-                "`concatenate` or `where` instead of writing into an array"
+                "recording; use the functions of `autograd` or of NumPy on the tensor itself, and `stack`, or a tensor "
+                "to write into, `ag.zeros(...)`, instead of an array"
             )

@@ -29,7 +29,7 @@ class _Record:
 
 
 class _Writes:
-    """By the identity of an array that owns its memory, what was written there; `last` is the number of the last write."""
+    """What was written, by the identity of the array that owns the memory; `last` is the number of the last write."""
 
     def __init__(self) -> None:
         self.records: dict[int, _Record] = {}

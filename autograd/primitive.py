@@ -99,8 +99,8 @@ class Primitive:
     on tensors. `saves` says which values the rules read (`"inputs"`, `"out"`, `"both"` or `"shapes"`,
     where the shape and dtype of the inputs suffice); `elementwise` marks the ops whose element
     `out[i]` depends on the elements `x[i]`, `y[i]` alone, after broadcasting. Where the first rule gives
-    an array of mostly zeros, `add_vjp(total, g, *inputs, **params)` adds that to an array in place. `view` marks the ops
-    whose result is the memory of their input, seen in another way.
+    an array of mostly zeros, `add_vjp(total, g, *inputs, **params)` adds that to an array in place. `view` marks
+    the ops whose result is the memory of their input, seen in another way.
     """
 
     name: str

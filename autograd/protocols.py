@@ -298,7 +298,7 @@ _UNSUPPORTED = (
 
 def _remedy(name: str) -> str:
     return {
-        "out": "tensors are not written into: assign the result, `y = ...`",
+        "out": "assign the result, `y = ...` or `y[...] = ...`",
         "dtype": "convert with `.astype(dtype)` before or after",
         "where": "select with `np.where` before",
     }.get(name, "leave it out, or compose the function from others")

@@ -1,7 +1,7 @@
 """Views: tensors that show the elements of another one, their base, and change with it.
 
-A slice, a transposed or a reshaped tensor is a view of what it was made of, in NumPy as in PyTorch. Where NumPy writes to
-the memory of one, all of them hold the new values. Their places in the graph follow: the base is at once what was
+A slice, a transposed or a reshaped tensor is a view of what it was made of, in NumPy as in PyTorch. Where NumPy writes
+to the memory of one, all of them hold the new values. Their places in the graph follow: the base is at once what was
 written put into what it was, and its views are taken anew when they are next used.
 """
 

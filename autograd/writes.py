@@ -1,7 +1,7 @@
 """Writes in place: `x[index] = v`, `x += y`, and PyTorch's methods whose names end in `_`.
 
-The elements change in memory, so views and NumPy's arrays of the same memory show them; in the graph what was written is
-put into what was there before. While a tape records nothing is overwritten: the tensor becomes another value.
+The elements change in memory, so views and NumPy's arrays of the same memory show them; in the graph what was written
+is put into what was there before. While a tape records nothing is overwritten: the tensor becomes another value.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def write(x: Any, value: Any, name: str) -> None:
 
     **Arguments:** `name` of the operation, for errors.
 
-    **Errors:** `RuntimeError` for a leaf that requires a gradient or a view of one, for memory that cannot be written to,
-    for an argument of a recorded function, and for another shape.
+    **Errors:** `RuntimeError` for a leaf that requires a gradient or a view of one, for memory that cannot be written
+    to, for an argument of a recorded function, and for another shape.
     """
     check(x, name)
     _write(x, _fitted(x, value), name, False)
@@ -40,7 +40,7 @@ def write(x: Any, value: Any, name: str) -> None:
 def update(x: Any, name: str, function: Callable[[Any], Any], linear: bool = False) -> Any:
     """Gives a tensor the elements of `function(x)`, and returns it.
 
-    **Arguments:** `name` of the operation, for errors; `linear`, whether the derivative of the function does not need `x`.
+    **Arguments:** `name` of the operation, for errors; `linear`, whether the derivative of the function needs no `x`.
 
     **Errors:** those of `write`; `RuntimeError` where the result has another shape, or a dtype that cannot become that
     of `x`.
@@ -99,8 +99,8 @@ def check(x: Any, name: str) -> None:
             )
         if base.requires_grad and not enabled:
             raise RuntimeError(
-                f"`{name}` within `no_grad` changes the values of a tensor and not its gradient, which cannot be recorded; "
-                "write to `x.detach().clone()`"
+                f"`{name}` within `no_grad` changes the values of a tensor and not its gradient, which cannot be "
+                "recorded; write to `x.detach().clone()`"
             )
 
 
@@ -117,8 +117,8 @@ def _fitted(x: Any, value: Any) -> Any:
         return functions.broadcast_to(value, x.shape)
     except ValueError:
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape "
-            f"{list(x.shape)}"
+            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of "
+            f"shape {list(x.shape)}"
         ) from None
 
 
@@ -150,7 +150,7 @@ def _write(x: Any, value: Any, name: str, is_result: bool) -> None:
 
 def _connects(base: Any, value: Any) -> bool:
     """Whether a gradient flows through what is written."""
-    known = isinstance(value, Traced) and value.requires_grad
+    known = bool(getattr(value, "requires_grad", False))
     return gradients_enabled() and (base.requires_grad or known) and base.dtype.kind in "fc"
 
 
@@ -178,8 +178,8 @@ def _store(x: Any, base: Any, steps: Steps, value: Any, name: str) -> None:
         return
     if not data.flags.writeable:
         raise RuntimeError(
-            f"`{name}` needs memory that can be written to, got a read-only array of shape {data.shape}; write to a copy, "
-            "`x.clone()`"
+            f"`{name}` needs memory that can be written to, got a read-only array of shape {data.shape}; write to a "
+            "copy, `x.clone()`"
         )
     data[...] = value
     if data is not x.data:

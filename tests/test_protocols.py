@@ -483,7 +483,7 @@ def test_a_tensor_with_a_gradient_is_not_written_into_an_array(write, dtype):
     with pytest.raises((RuntimeError, ValueError, TypeError)) as caught:
         write(a, leaf(2.0))
     if not (write is write_sum and dtype is bool):
-        assert "would cut the gradient; to write it into an array, build the array with `stack`" in words_of(
+        assert "would cut the gradient; to write it into an array, make that a tensor, `ag.zeros(...)`" in words_of(
             caught.value
         )
     assert not a.any()

@@ -1,4 +1,4 @@
-"""Writes in place: values and gradients against formulas, views, memory that is shared, and what is refused. As PyTorch."""
+"""Writes in place, as in PyTorch: values and gradients, views, shared memory, and what is refused."""
 
 import numpy as np
 import pytest
