@@ -16,7 +16,7 @@ from . import ops
 from .deferred import Deferred
 from .memory import next_number, owner_of
 from .ops.movement import back
-from .primitive import Primitive
+from .primitive import Primitive, Traced
 from .tape import current_tape, setting
 
 #: The operations that lead from a base to a view of it.
@@ -92,13 +92,18 @@ def refresh(x: Any) -> None:
     base, steps = base_of(x)
     if base is None or not is_stale(x, base):
         return
-    fresh = base
-    with setting("grad_enabled", True):
-        for primitive, params in steps:
-            fresh = fresh.bind(primitive, (fresh,), params)
+    fresh = taken(base, steps)
     x.node, x.requires_grad, x.link = fresh.node, fresh.requires_grad, (*link[:3], next_number())
     if type(fresh.data) is Deferred or type(x.data) is Deferred or not np.may_share_memory(x.data, fresh.data):
         x.data = fresh.data
+
+
+def taken(base: Any, steps: Steps) -> Any:
+    """The view of a base, or its element, that these operations lead to."""
+    with setting("grad_enabled", True):
+        for primitive, params in steps:
+            base = base.bind(primitive, (base,), params)
+    return base
 
 
 def put(base: Any, steps: Steps, value: Any, shown: Any) -> Any:
@@ -106,19 +111,19 @@ def put(base: Any, steps: Steps, value: Any, shown: Any) -> Any:
 
     **Arguments:** `shown(x, value)`, which gives what is in memory already for the result, `None` to compute it.
     """
-    if not steps:
-        return _placed(base, value, tuple([(0, n, 1) for n in base.shape]), shown)
     seen = [base]
-    for primitive, params in steps[:-1]:
+    for primitive, params in steps:
         seen.append(seen[-1].bind(primitive, (seen[-1],), params))
-    for (primitive, params), x in zip(reversed(steps), reversed(seen), strict=True):
+    for (primitive, params), x in zip(reversed(steps), reversed(seen[:-1]), strict=True):
         if primitive is ops.slice_:
             value = _placed(x, value, params["index"], shown)
         elif primitive is ops.transpose:
             value = ops.transpose.on(value, back(params["axes"]))
         else:
             value = ops.reshape.on(value, {"shape": x.shape})
-    return value
+    # A constant in the place of all elements is still a result of the base.
+    is_placed = steps and isinstance(value, Traced)
+    return value if is_placed else _placed(base, value, tuple([(0, n, 1) for n in base.shape]), shown)
 
 
 def _placed(x: Any, value: Any, index: Any, shown: Any) -> Any:

@@ -19,7 +19,7 @@ from .ops.broadcasting import repeated
 from .ops.movement import slices
 from .primitive import Primitive, Traced
 from .tape import current_tape, gradients_enabled
-from .views import Steps, base_of, is_same_view, note_base, put, refresh
+from .views import Steps, base_of, is_same_view, note_base, put, refresh, taken
 
 # These read nothing of their inputs when they are differentiated.
 _LINEAR = frozenset({ops.add, ops.sub, ops.neg})
@@ -47,7 +47,8 @@ def update(x: Any, name: str, function: Callable[[Any], Any], linear: bool = Fal
     """
     check(x, name)
     # What is saved for the sweep must not be what is about to be written over.
-    value = function(x if linear or not x.requires_grad or current_tape() is not None else _twin(x, x.data.copy()))
+    kept = linear or not gradients_enabled() or current_tape() is not None
+    value = function(x if kept else _twin(x, x.data.copy()))
     if value.shape != x.shape:
         raise RuntimeError(
             f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(value.shape)} in `{name}`; "
@@ -145,7 +146,7 @@ def _write(x: Any, value: Any, name: str, is_result: bool) -> None:
         base.data = found.data
     note_base(base)
     if base is not x:
-        _seen_anew(x, value)
+        _seen_anew(x, base, steps, value)
 
 
 def _connects(base: Any, value: Any) -> bool:
@@ -158,14 +159,15 @@ def _shown(x: Any, _: Any) -> Any:
     return x
 
 
-def _seen_anew(x: Any, value: Any) -> None:
+def _seen_anew(x: Any, base: Any, steps: Steps, value: Any) -> None:
     """A view, or an element, after it was written to itself."""
     refresh(x)
-    if not x.data.ndim and isinstance(value, Traced):
-        seen: Any = value
-        if seen.requires_grad and seen.node is None:
-            seen = functions.clone(seen)
-        x.data, x.node, x.requires_grad = seen.data, seen.node, seen.requires_grad
+    if x.data.ndim:
+        return
+    seen: Any = value if isinstance(value, Traced) else taken(base, steps)
+    if seen.requires_grad and seen.node is None:
+        seen = functions.clone(seen)
+    x.data, x.node, x.requires_grad = seen.data, seen.node, seen.requires_grad
 
 
 def _store(x: Any, base: Any, steps: Steps, value: Any, name: str) -> None:

@@ -222,6 +222,34 @@ def test_a_constant_that_a_gradient_is_written_to():
     assert not table.requires_grad
 
 
+def test_a_constant_that_a_gradient_is_multiplied_into():
+    x = leaf(2.0, 3.0)
+    y = ag.tensor([10.0, 20.0])
+    y *= x
+    y.mul_(x)
+    assert gradient(x, y.sum()) == [40.0, 120.0]
+
+
+def test_constants_in_the_place_of_all_elements():
+    x = leaf(1.0, 2.0)
+    y = ag.stack([x, x * x])
+    transposed, flat = y.T, y.reshape(4)
+    transposed.fill_(0.5)
+    assert y.tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert flat.tolist() == [0.5] * 4
+    assert y.requires_grad
+    assert gradient(x, (x * y[0]).sum() + transposed.sum() + flat.sum()) == [0.5, 0.5]
+
+
+def test_a_constant_in_the_place_of_an_element():
+    x = leaf(1.0, 2.0)
+    y = x * x
+    element = y[1]
+    element.fill_(0.5)
+    assert y.tolist() == [1.0, 0.5]
+    assert gradient(x, element * x[0] + y.sum()) == [2.5, 0.0]
+
+
 def test_what_reshape_has_copied_is_no_view():
     x = leaf(1.0, 2.0, 3.0, 4.0)
     y = (x * 1).reshape(2, 2)
