@@ -26,6 +26,7 @@ from .out import caller_with_out, check_out, written
 from .outer import Link
 from .passes import optimise
 from .pool import checked
+from .rebinding import Rebound, rebound
 from .record import Captured
 from .replay import cotangents
 from .signature import Signature, signature_of
@@ -100,6 +101,8 @@ class Compiled:
         self.variants: dict[Signature, list[Variant]] = {}
         # By what factor there has to be room for more steps of loops than at first.
         self.room: dict[Signature, int] = {}
+        # What `rebind` was told of, and the function that takes their values as well.
+        self._rebound: tuple[Rebound, Compiled] | None = None
         self._takes_out = "out" not in _parameters(function)
         # What answered last, and what answered before.
         self._call: Callable[..., Any] = _never
@@ -137,8 +140,50 @@ class Compiled:
         >>> call()
         array([27., 12.])
         """
+        taken, args = self._taken(args)
+        if taken is not self:
+            return taken.bind(*args, **kwargs)
         kwargs, out = self._without_out(kwargs)
         return bound_call(self.function, self._answer_bound, args, kwargs, out)
+
+    def rebind(self, **values: Any) -> None:
+        """Binds variables of the function, of the code around it or of its module, to other values.
+
+        From now on they are arguments that every call takes from where the function reads them: other values of the
+        same shapes and dtypes need no recording and no compilation. That holds for all that the function computes
+        from them. To be rebound a function is recorded once more.
+
+        **Arguments:** `values`, by the names of the variables.
+
+        **Errors:** `ValueError` where the function reads no variable of that name.
+
+        >>> import numpy as np
+        >>> import jit
+        >>> def make(x, y):
+        ...     return jit.value_and_grad(lambda w: np.mean((x * w - y) ** 2))
+        >>> loss = make(np.ones(3), np.ones(3))
+        >>> loss.rebind(x=np.arange(3.0))
+        >>> loss(np.array([1.0]))[1]
+        array([1.33333333])
+        """
+        known = self._rebound[0].variables if self._rebound else ()
+        variables = rebound(self.function, known, values)
+        if self._rebound is None or variables is not known:
+            function = Rebound(self.function, variables)
+            self._rebound = function, Compiled(function, self.functional, self.threads or None)
+        self._call = self._with_variables
+
+    def _with_variables(self, *args: Any, **kwargs: Any) -> Any:
+        """The call of a function whose variables may be rebound."""
+        function, taken = self._rebound  # type: ignore[misc]
+        return taken(function.values(), *args, **kwargs)
+
+    def _taken(self, args: tuple[Any, ...]) -> tuple[Compiled, tuple[Any, ...]]:
+        """The function that takes the values of variables, if some may be rebound, and its arguments."""
+        if self._rebound is None:
+            return self, args
+        function, taken = self._rebound
+        return taken, (function.values(), *args)
 
     def __repr__(self) -> str:
         return f"<compiled {_name(self.function)}>"
@@ -150,6 +195,8 @@ class Compiled:
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answers a call of another signature, branch or kind than the last one."""
+        if self._rebound is not None:
+            return self._with_variables(*args, **kwargs)
         tried = self._recent
         for call in tried[1:]:
             out = _tried(call, args, kwargs)
@@ -304,14 +351,20 @@ class Compiled:
         >>> minimum(np.array([1.0, 2.0])) < 1e-15
         True
         """
-        request = self._request(args, kwargs)
-        self._answer(request)
-        recordings = [(x.kernel.graph, x.wiring.result, x.captured) for x in self.variants[request.signature]]
-        return native_kernel(_name(self.function), request.signature, recordings)
+        taken, args = self._taken(args)
+        names = [x.name for x in self._rebound[0].variables] if self._rebound else []
+        values = dict(zip(names, args[0] if names else (), strict=True))
+        request = taken._request(args, kwargs)
+        taken._answer(request)
+        recordings = [(x.kernel.graph, x.wiring.result, x.captured) for x in taken.variants[request.signature]]
+        return native_kernel(_name(self.function), request.signature, recordings, values)
 
     # ---- looking inside ----
 
     def _variant(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Variant:
+        taken, args = self._taken(args)
+        if taken is not self:
+            return taken._variant(args, kwargs)
         return self._answer(self._request(args, kwargs))[0]
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
@@ -335,6 +388,9 @@ class Compiled:
 
     def explain(self, *args: Any, **kwargs: Any) -> str:
         """What became of the function: its steps and what they fuse, its memory, its guards, and the times it took."""
+        taken, args = self._taken(args)
+        if taken is not self:
+            return taken.explain(*args, **kwargs)
         request = self._request(args, kwargs)
         variant = self._answer(request)[0]
         it = Explained(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -14,19 +14,23 @@ from numba.core.typing.templates import signature
 
 from autograd import Tensor
 from autograd.primitive import Aval, aval_of
+from autograd.tree import LEAF, flatten
 
 from .cache import native_of, next_number, pin
 from .callbacks import Adapter, Callback, rest
 from .caller import Result
 from .csignature import SIGNATURES, parsed
-from .face import Face, built, given, with_results
+from .face import Face, Given, built, given, with_results
 from .foreign import called_back
 from .graph import Graph
 from .native import Status, native_name
 from .numba_calls import ERRORS, KernelType
 from .record import Captured
 from .seen import Seen
-from .signature import Signature, is_ready
+from .signature import Signature, is_ready, leaf_of
+
+#: For each variable its places in the table, and what lies there.
+Variables = Mapping[str, tuple[tuple[int, ...], Given]]
 
 
 class NativeKernel(Seen):
@@ -44,9 +48,11 @@ class NativeKernel(Seen):
     when the kernel was made.
     """
 
-    def __init__(self, label: str, face: Face, graphs: Sequence[Graph], arrays: Sequence[Any]) -> None:
+    def __init__(
+        self, label: str, face: Face, graphs: Sequence[Graph], arrays: Sequence[Any], variables: Variables
+    ) -> None:
         self.__name__ = label
-        self.face, self.arrays = face, tuple(arrays)
+        self.face, self.arrays, self.variables = face, list(arrays), variables
         self.native = native_of(graphs)
         self.name = face.name
         self._table = _table(arrays)
@@ -125,6 +131,28 @@ class NativeKernel(Seen):
         """
         return FirstClass(self)
 
+    def rebind(self, **values: Any) -> None:
+        """Gives the kernel other values of the variables that its function was told to `rebind`.
+
+        Compiled code that calls the kernel reads them from its next call on. Callbacks keep what they have.
+
+        **Arguments:** `values`, by the names of the variables; arrays of the same shapes and dtypes.
+
+        **Errors:** `ValueError` for another name, and for an array of another shape, dtype or layout.
+        """
+        for name in values:
+            if name not in self.variables:
+                raise ValueError(
+                    f"{self!r} has no variable `{name}`, only {', '.join(self.variables) or 'none'}; name it in a call "
+                    "of `rebind` of the compiled function before the kernel is made"
+                )
+        arrays = {name: _given(f"`{name}`", x, *self.variables[name][1]) for name, x in values.items()}
+        for name, x in arrays.items():
+            places, expected = self.variables[name]
+            for i in places:
+                self.arrays[i] = x.T if expected.by_columns else x
+                self._table[i] = x.ctypes.data
+
     def hold(self) -> None:
         """Keeps it for ever, since Numba never frees code."""
         pin(self.symbol, self)
@@ -134,7 +162,7 @@ class NativeKernel(Seen):
         return KernelType(self.face)
 
     def __reduce__(self) -> Any:
-        return _unpickled, (self.__name__, self.face, self.native.graphs, self.arrays)
+        return _unpickled, (self.__name__, self.face, self.native.graphs, self.arrays, self.variables)
 
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}: {', '.join(map(str, self.face.inputs))}>"
@@ -179,21 +207,29 @@ def _c_type(aval: Aval) -> str:
 
 
 def native_kernel(
-    name: str, signature: Signature, recordings: Sequence[tuple[Graph, Result, Sequence[Captured]]]
+    name: str,
+    signature: Signature,
+    recordings: Sequence[tuple[Graph, Result, Sequence[Captured]]],
+    variables: Mapping[str, Any],
 ) -> NativeKernel:
     """The kernel of a function for arguments of that signature, from its recordings: graph, result, captures.
+
+    **Arguments:** `variables`, what the first arguments are, by names: the kernel holds them, as what was captured.
 
     **Errors:** `TypeError` where it cannot be called from compiled code.
     """
     what = f"the kernel of `{name}`"
     inputs = given(what, signature)
+    held = _variables(variables)
     graphs: list[Graph] = []
-    captured: list[Captured] = []
-    faces = set()
-    for graph, result, held in recordings:
+    captured: list[Any] = []
+    faces, places = set(), []
+    for graph, result, sources in recordings:
         whole, tree = with_results(what, graph._replace(together=False), result)
-        graphs.append(whole)
-        captured += held
+        graphs.append(_holding(whole, len(held)))
+        places.append(len(captured))
+        captured += [*[_ordered(x, y) for (_, x), y in zip(held, inputs, strict=False)]]
+        captured += [_array(what, x) for x in sources]
         faces.add((tuple([x.aval for x in whole.outputs]), tree))
         if not graph.guards:
             # It answers whatever comes to it.
@@ -201,13 +237,37 @@ def native_kernel(
     if len(faces) > 1:
         raise TypeError(f"{what} needs results of one structure, of the same shapes and dtypes, in all its branches")
     ((outputs, tree),) = faces
-    face = Face(native_name(graphs), inputs, outputs, tree, len(captured))
-    return NativeKernel(name, face, graphs, [_array(what, x) for x in captured])
+    face = Face(native_name(graphs), inputs[len(held) :], outputs, tree, len(captured))
+    names = {x: (tuple([i + start for start in places]), inputs[i]) for i, (x, _) in enumerate(held) if x is not None}
+    return NativeKernel(name, face, graphs, captured, names)
 
 
-def _unpickled(label: str, face: Face, graphs: Sequence[Graph], arrays: Sequence[Any]) -> NativeKernel:
+def _variables(variables: Mapping[str, Any]) -> list[tuple[str | None, Any]]:
+    """The leaves of variables, as far as they are no part of the program; those of containers have no name."""
+    found: list[tuple[str | None, Any]] = []
+    for name, value in variables.items():
+        leaves, structure = flatten(value)
+        is_one = structure is LEAF
+        found += [(name if is_one else None, x) for x in leaves if leaf_of(x).kind != "static"]
+    return found
+
+
+def _holding(graph: Graph, count: int) -> Graph:
+    """The graph with the first inputs as captures."""
+    return graph._replace(inputs=graph.inputs[count:], captures=(*graph.inputs[:count], *graph.captures))
+
+
+def _ordered(x: Any, expected: Given) -> np.ndarray[Any, Any]:
+    """The array of a variable as the kernel reads it."""
+    x = np.asarray(x.data if isinstance(x, Tensor) else x, expected.aval.dtype)
+    return x.T if expected.by_columns else x
+
+
+def _unpickled(
+    label: str, face: Face, graphs: Sequence[Graph], arrays: Sequence[Any], variables: Variables
+) -> NativeKernel:
     # The name is another one where the processor or the version is.
-    return NativeKernel(label, face._replace(name=native_name(graphs)), graphs, arrays)
+    return NativeKernel(label, face._replace(name=native_name(graphs)), graphs, arrays, variables)
 
 
 _FIRST_CLASS = """\
@@ -279,8 +339,9 @@ def _written(i: int, x: Any, aval: Any) -> np.ndarray[Any, Any]:
     return x
 
 
-def _given(i: int, x: Any, aval: Any, by_columns: bool) -> np.ndarray[Any, Any]:
+def _given(i: int | str, x: Any, aval: Any, by_columns: bool) -> np.ndarray[Any, Any]:
     x = np.asarray(x, aval.dtype) if aval.shape == () else x
     if not isinstance(x, np.ndarray) or (x.shape, x.dtype) != aval or not is_ready(x.T if by_columns else x):
-        raise ValueError(f"argument {i} of this kernel needs a contiguous array of {aval}, got {x!r:.100}")
+        what = f"argument {i}" if isinstance(i, int) else i
+        raise ValueError(f"{what} of this kernel needs a contiguous array of {aval}, got {x!r:.100}")
     return x

@@ -43,10 +43,11 @@ class Signature(NamedTuple):
 def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Signature, list[Any]]:
     """The signature of a call, and the leaves of its arguments."""
     values, structure = flatten((args, kwargs))
-    return Signature(structure, tuple([_leaf(x) for x in values])), values
+    return Signature(structure, tuple([leaf_of(x) for x in values])), values
 
 
-def _leaf(x: Any) -> Leaf:
+def leaf_of(x: Any) -> Leaf:
+    """What a signature says of a leaf."""
     kind = type(x)
     if isinstance(x, Tensor):
         leaf = _array_leaf(np.asarray(x.data), kind)

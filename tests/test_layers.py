@@ -117,6 +117,7 @@ ORDER = (
     "jit.seen",
     "jit.numba_calls",
     "jit.native_kernel",
+    "jit.rebinding",
     "jit.compiled",
     "jit.fingerprint",
     "jit.recorded_sweep",
