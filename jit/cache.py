@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import gc
 import threading
 from collections import Counter, OrderedDict
@@ -145,6 +146,10 @@ _CACHE = _Cache()
 def kernel_of(graph: Graph) -> Kernel:
     """The kernel of a graph, compiled if none of the same structure is kept."""
     return _CACHE.get(graph)
+
+
+# A kernel in a pickle is its graph: where that is read, its code is found or made.
+copyreg.pickle(Kernel, lambda kernel: (kernel_of, (kernel.graph,)))
 
 
 def kept_kernel_of(graph: Graph) -> Kernel | None:

@@ -26,9 +26,10 @@ from .out import caller_with_out, check_out, written
 from .outer import Link
 from .passes import optimise
 from .pool import checked
-from .rebinding import Rebound, rebound
+from .rebinding import Rebound, rebound, variables_of
 from .record import Captured
 from .replay import cotangents
+from .shipping import shipped
 from .signature import Signature, signature_of
 from .tracing import Trace, eager, trace
 
@@ -54,6 +55,13 @@ class Variant:
     def call_with_out(self) -> Callable[..., Any]:
         """Calls the kernel with `out=`."""
         return caller_with_out(self.wiring)
+
+    def __getstate__(self) -> Any:
+        return {name: x for name, x in vars(self).items() if name not in ("call", "call_with_out")}
+
+    def __setstate__(self, state: Any) -> None:
+        vars(self).update(state)
+        self.call = caller(self.wiring)
 
 
 class _Request(NamedTuple):
@@ -190,6 +198,32 @@ class Compiled:
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else _Method(self, instance)
+
+    # ---- pickles ----
+
+    def __getstate__(self) -> Any:
+        """What goes into a pickle: the recordings, the names of their kernels, and the function, if that is possible.
+
+        **Errors:** `TypeError` where variables were rebound and the function cannot be pickled.
+        """
+        function = shipped(self.function)
+        names = [x.name for x in self._rebound[0].variables] if self._rebound else []
+        if names and function.content is None:
+            raise TypeError(
+                f"{self!r} cannot be pickled ({function.why}), and without its function it has no variables to rebind; "
+                "make its closure of what can be pickled, or pass the data as arguments"
+            )
+        own = {"function", "__wrapped__", "_call", "_recent", "_rebound"}
+        return {name: x for name, x in vars(self).items() if name not in own}, function, names
+
+    def __setstate__(self, state: Any) -> None:
+        attributes, function, names = state
+        vars(self).update(attributes)
+        self.function = self.__wrapped__ = function.function()
+        self._call, self._recent, self._rebound = _never, (), None
+        if names:
+            variables = variables_of(self.function)
+            self.rebind(**{name: variables[name].get() for name in names})
 
     # ---- from a call to its variant ----
 

@@ -118,6 +118,7 @@ ORDER = (
     "jit.numba_calls",
     "jit.native_kernel",
     "jit.rebinding",
+    "jit.shipping",
     "jit.compiled",
     "jit.fingerprint",
     "jit.recorded_sweep",
