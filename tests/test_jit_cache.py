@@ -110,7 +110,7 @@ from jit.signature import signature_of
 from jit.tracing import trace
 
 def graph_of(f, *args):
-    return optimise(trace(f, *signature_of(args, {}), False).recording.graph)
+    return optimise(trace(f, *signature_of(args, {}), False, 1).recording.graph)
 
 def name():
     f = ag.value_and_grad(lambda p: np.sum(np.tanh(p["w"]) * p["b"]) ** 2.5)
@@ -155,7 +155,7 @@ GRAPHS = [
 
 
 def test_other_graphs_have_other_names():
-    graphs = [optimise(trace(f, *signature_of(args, {}), False).recording.graph) for f, *args in GRAPHS]
+    graphs = [optimise(trace(f, *signature_of(args, {}), False, 1).recording.graph) for f, *args in GRAPHS]
     keys = [graph.key for graph in graphs]
     twins = [(i, j) for i in range(len(keys)) for j in range(i) if keys[i] == keys[j]]
     assert not twins
