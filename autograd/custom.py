@@ -107,7 +107,7 @@ def custom(
     each input from that of the output: a tuple, or the only one by itself, with `None` for an input without a gradient;
     or a tuple of rules, one for each input. A rule in functions of this library, or of NumPy as far as they work on
     tensors, can be differentiated again. A rule of bare arrays is a custom function itself; what `@njit` has made is
-    taken for one.
+    taken for one. `autograd.gradcheck(f, inputs)` compares a rule with finite differences.
 
     **Returns:** a function of tensors, arrays and numbers. As a decorator: `@custom(vjp=rule)`.
 

@@ -118,13 +118,17 @@ class Callback:
 
     @property
     def ctypes(self) -> Any:
-        """The function for ctypes, as `scipy.LowLevelCallable` takes it."""
-        return self._adapter.function()
+        """The function for ctypes, as `scipy.LowLevelCallable` takes it; it keeps the callback alive."""
+        function = self._adapter.function()
+        function.kept = self
+        return function
 
     @property
     def user_data(self) -> Any:
-        """The address of the data for ctypes."""
-        return ctypes.c_void_p(self.data)
+        """The address of the data for ctypes; it keeps the callback alive."""
+        address = ctypes.c_void_p(self.data)
+        address.kept = self  # type: ignore[attr-defined]
+        return address
 
 
 def _write(function: ir.Function, target: ir.Function, face: Face, signature: CSignature) -> None:

@@ -16,7 +16,7 @@ from autograd import Tensor
 from autograd.primitive import Aval, aval_of
 from autograd.tree import LEAF, flatten
 
-from .cache import native_of, next_number, pin
+from .cache import known_native, native_of, next_number, pin
 from .callbacks import Adapter, Callback, rest
 from .caller import Result
 from .csignature import SIGNATURES, parsed
@@ -86,9 +86,11 @@ class NativeKernel(Seen):
 
     @property
     def ctypes(self) -> Any:
-        """The function of C for ctypes; all its arguments are addresses."""
+        """The function of C for ctypes, which keeps the kernel alive; all its arguments are addresses."""
         count = len(self.face.inputs) + len(self.face.outputs) + 1
-        return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * count)(self.address)
+        function: Any = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * count)(self.address)
+        function.kept = self
+        return function
 
     def callback(self, signature: str, *data: Any) -> Callback:
         """The kernel as a function of C whose arguments stand as a solver wants them.
@@ -159,6 +161,8 @@ class NativeKernel(Seen):
 
     @property
     def _numba_type_(self) -> KernelType:
+        # Code that Numba has kept may be loaded next and refer to the function of C by its name.
+        known_native(self.name)
         return KernelType(self.face)
 
     def __reduce__(self) -> Any:

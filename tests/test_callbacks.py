@@ -1,8 +1,10 @@
 """Kernels by address: the signatures of solvers, called as these do."""
 
 import ctypes
+import gc
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,6 +64,19 @@ def test_integrals_over_several_variables():
     f = jit.compile(lambda x: x[0] * x[1] ** 2).kernel(np.ones(2))
     call = LowLevelCallable(f.callback("nquad").ctypes)
     assert nquad(call, [(0, 1), (0, 3)])[0] == pytest.approx(4.5)
+
+
+def test_what_ctypes_is_given_keeps_the_code_alive():
+    x, scale = np.full(2, 3.0), np.array([2.0])
+    kernel = lambda: jit.compile(lambda x, s: np.sum(x * x) * s[0] + 4321.0).kernel(x, scale)
+    function = kernel().callback("nquad", scale).ctypes
+    data = kernel().callback("nquad", scale).user_data
+    plain = kernel().ctypes
+    gc.collect()
+    assert function(2, pointer(x), data) == 36 + 4321
+    value = np.empty(())
+    plain(*[ctypes.c_void_p(y.ctypes.data) for y in (x, scale, value)], None)
+    assert value == 36 + 4321
 
 
 def test_the_callbacks_of_ipopt():
@@ -136,9 +151,11 @@ def test_numbers_of_other_types():
         assert (x.value, n.value) == (2.25 if flag else 1.5, 5)
 
 
-def test_every_named_signature_can_be_read():
-    for text in SIGNATURES.values():
+def test_every_named_signature_can_be_read_and_is_in_the_document():
+    document = (Path(__file__).parents[1] / "docs" / "native.md").read_text()
+    for name, text in SIGNATURES.items():
         assert parsed(text).parameters[-1].name == "data"
+        assert f"| `{name}` | `{text}` |" in document
 
 
 def test_the_declaration_of_the_plain_function():

@@ -171,6 +171,25 @@ def test_a_custom_function_is_called():
         same(called(jit.value_and_grad(f).kernel(2.0), 3.0), (30.0, 28.0))
 
 
+@njit
+def spherical(x):
+    if x > 10:
+        raise ValueError("too large")
+    return np.sin(x) * x
+
+
+def test_outside_code_of_numbers_has_a_checked_rule_and_is_compiled():
+    wave = ag.custom(spherical, njit(lambda g, out, x: g * (np.cos(x) * x + np.sin(x))))
+    wrong = ag.custom(spherical, njit(lambda g, out, x: g * np.cos(x)))
+    x = ag.tensor(0.7, requires_grad=True)
+    assert ag.gradcheck(lambda x: wave(x) * x, (x,))
+    with pytest.raises(ag.GradcheckError, match="finite differences say"):
+        ag.gradcheck(lambda x: wrong(x), (x,))
+    kernel = jit.value_and_grad(lambda x: wave(x) * x).kernel(0.7)
+    same(called(kernel, 0.7), ag.value_and_grad(lambda x: wave(x) * x)(0.7))
+    assert raised(kernel, 11.0) is Status.INDEX
+
+
 # ---- what may go wrong ----
 
 

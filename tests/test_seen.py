@@ -23,9 +23,10 @@ if os.environ.get("OTHERS"):  # two kernels of the same code as the others, made
 kernel = jit.value_and_grad(lambda x: np.sum(data * x**power)).kernel(np.ones(3))
 another = jit.value_and_grad(lambda x: np.sum(more * x**power)).kernel(np.ones(3))
 plain = jit.compile(lambda x: x**power).kernel(2.0)
+passing = lambda: jit.compile(lambda x: (np.sum(np.sin(x)), power)).kernel(np.ones(3))
 """
 USER = """
-import numpy as np, model
+import gc, numpy as np, model
 from numba import njit, prange, vectorize
 from model import kernel
 
@@ -39,6 +40,10 @@ def outer(x):
 
 @njit(cache=True)
 def given(f, x):
+    return f(x)[0]
+
+@njit(cache=True)
+def passed(f, x):
     return f(x)[0]
 
 @njit(cache=True, parallel=True)
@@ -59,6 +64,8 @@ def made(f):
     return inner
 
 x = np.full(3, 2.0)
+# Kernels that come and go: what Numba has kept is loaded with the first.
+assert len({passed(model.passing(), x) for _ in range(3) if gc.collect() + 1}) == 1
 functions = [made(kernel), made(model.another)]
 print(outer(x), given(kernel, x), given(model.another, x), rows(x.reshape(1, 3)))
 print(*[f(x) for f in functions], each(x)[0])
