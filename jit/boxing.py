@@ -68,12 +68,9 @@ def _unbox(kind: Dense, given: Any, c: Any) -> Any:
     array = c.context.make_array(kind)(c.context, b)
     array.shape, array.strides = (ir.Constant(ir.ArrayType(INDEX, n), list(x)) for x in (aval.shape, strides))
     array.nitems, array.itemsize = (INDEX(x) for x in (int(np.prod(aval.shape)), aval.dtype.itemsize))
-    fits = cgutils.alloca_once_value(b, cgutils.false_bit)
-    is_array = is_of_type(c.context, b, given, _NDARRAY)
-    with b.if_then(is_array, likely=True), b.if_then(equal(b, field(b, given, _NDIM, _INT), n), likely=True):
-        b.store(_described(b, given, kind), fits)
-        array.data = b.bitcast(field(b, given, _DATA, ADDRESS), array.data.type)
-    wrong = b.not_(b.load(fits))
+    address = address_of_array(c.context, b, given, kind)
+    array.data = b.bitcast(address, array.data.type)
+    wrong = b.icmp_unsigned("==", address, ADDRESS(None))
     with b.if_then(wrong, likely=False):
         c.pyapi.err_set_string("PyExc_TypeError", f"this kernel takes a contiguous {aval} here")
     return NativeValue(array._getvalue(), is_error=wrong)
@@ -81,12 +78,10 @@ def _unbox(kind: Dense, given: Any, c: Any) -> Any:
 
 def address_of_array(context: Any, b: Any, given: Any, kind: Dense) -> Any:
     """The address of the elements of an array of that kind; null for any other object."""
-    found = cgutils.alloca_once_value(b, ADDRESS(None))
-    is_array = is_of_type(context, b, given, _NDARRAY)
-    with b.if_then(is_array, likely=True), b.if_then(equal(b, field(b, given, _NDIM, _INT), kind.aval.ndim)):
-        data = field(b, given, _DATA, ADDRESS)
-        b.store(b.select(_described(b, given, kind), data, ADDRESS(None)), found)
-    return b.load(found)
+    numbers = numbers_of(kind.aval.dtype)
+    flags = _CONTIGUOUS | _ALIGNED | (_WRITEABLE if kind.written else 0)
+    expected = [_INT(x) for x in (numbers[0], numbers[-1], flags)] + [INDEX(n) for n in kind.aval.shape]
+    return b.call(_reader(context, b.module, kind.aval.ndim), [b.bitcast(given, ADDRESS), *expected])
 
 
 def is_of_type(context: Any, b: Any, given: Any, symbol: str) -> Any:
@@ -95,18 +90,33 @@ def is_of_type(context: Any, b: Any, given: Any, symbol: str) -> Any:
     return b.icmp_unsigned("==", field(b, given, _TYPE, ADDRESS), b.bitcast(kind, ADDRESS))
 
 
-def _described(b: Any, array: Any, kind: Dense) -> Any:
-    """Whether an array of as many axes has the shape, the dtype and the flags."""
-    dtype, shape = (field(b, array, offset, ADDRESS) for offset in (_DTYPE, _SHAPE))
-    number = field(b, dtype, _NUMBER, _INT)
-    flags = _CONTIGUOUS | _ALIGNED | (_WRITEABLE if kind.written else 0)
-    numbers = [equal(b, number, n) for n in numbers_of(kind.aval.dtype)]
-    fits = numbers[0] if len(numbers) == 1 else b.or_(*numbers)
-    fits = b.and_(fits, b.icmp_signed("!=", field(b, dtype, _BYTE_ORDER, _BYTE), _BYTE(_SWAPPED)))
-    fits = b.and_(fits, equal(b, b.and_(field(b, array, _FLAGS, _INT), _INT(flags)), flags))
-    for i, length in enumerate(kind.aval.shape):
-        fits = b.and_(fits, equal(b, field(b, shape, 8 * i, INDEX), length))
-    return fits
+def _reader(context: Any, module: Any, ndim: int) -> Any:
+    """The function `(object, number, number, flags, *shape)`: the address of an array's elements if all is as expected.
+
+    All arrays of as many axes share it, since LLVM would need 2 ms for each.
+    """
+    name = f"jit_array_{ndim}"
+    known = module.globals.get(name)
+    if known is not None:
+        return known
+    parameters = [ADDRESS, _INT, _INT, _INT, *[INDEX] * ndim]
+    made = ir.Function(module, ir.FunctionType(ADDRESS, parameters), name)
+    made.linkage = "internal"
+    made.attributes.add("noinline")
+    given, first, second, flags, *lengths = made.args
+    b = ir.IRBuilder(made.append_basic_block())
+    is_array = is_of_type(context, b, given, _NDARRAY)
+    with b.if_then(is_array, likely=True), b.if_then(equal(b, field(b, given, _NDIM, _INT), ndim), likely=True):
+        dtype, shape = (field(b, given, offset, ADDRESS) for offset in (_DTYPE, _SHAPE))
+        number, found = field(b, dtype, _NUMBER, _INT), field(b, given, _FLAGS, _INT)
+        fits = b.or_(b.icmp_signed("==", number, first), b.icmp_signed("==", number, second))
+        fits = b.and_(fits, b.icmp_signed("!=", field(b, dtype, _BYTE_ORDER, _BYTE), _BYTE(_SWAPPED)))
+        fits = b.and_(fits, b.icmp_signed("==", b.and_(found, flags), flags))
+        for i, length in enumerate(lengths):
+            fits = b.and_(fits, b.icmp_signed("==", field(b, shape, 8 * i, INDEX), length))
+        b.ret(b.select(fits, field(b, given, _DATA, ADDRESS), ADDRESS(None)))
+    b.ret(ADDRESS(None))
+    return made
 
 
 @cache
