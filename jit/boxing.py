@@ -14,7 +14,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.datamodel.models import ArrayModel
 from numba.extending import NativeValue, lower_cast, register_model, unbox
 

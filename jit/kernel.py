@@ -13,7 +13,8 @@ The machine code can be kept (`saved`) and made a kernel again in another proces
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -27,6 +28,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, codegen, config, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from autograd.primitive import Aval
@@ -144,8 +146,26 @@ def build(graph: Graph, name: str) -> Kernel:
     namespace["body"] = intrinsic(namespace["body"])
     exec(f"def {name}({arguments}):\n    return body({arguments})\n", namespace)
     options: dict[str, Any] = {"error_model": "numpy", "nogil": not is_brief(program), "no_cfunc_wrapper": True}
-    made = numba.njit(signature, **options)(namespace[name])
+    with _effort(1 if planned.state is not None else 3):
+        made = numba.njit(signature, **options)(namespace[name])
     return Kernel(name, graph, workspace, _result(made).entry_point, made)
+
+
+@contextmanager
+def _effort(level: int) -> Iterator[None]:
+    """Has LLVM optimise at that level at most.
+
+    The pieces of a long program are straight lines of what is simple already: at level 1 they take a third of the time
+    in LLVM's passes, and what they become is as fast.
+    """
+    options = vars(config)
+    with global_compiler_lock:
+        before = options["OPT"]
+        options["OPT"] = min(before, type(before)(level))
+        try:
+            yield
+        finally:
+            options["OPT"] = before
 
 
 def is_brief(program: Program) -> bool:

@@ -11,6 +11,8 @@ from .program import Buffer, Compute, Entry, Gather, Nest, Program, Reduce, Step
 ALIGNMENT = 64
 # A program of more weight is compiled in pieces.
 LONG = 1500
+# The pieces that are compiled have at most about so much weight together; the scalars of all others are interpreted.
+HUGE = 30_000
 # What a call weighs: its arguments are about as many instructions.
 CALL = 8
 
@@ -38,11 +40,12 @@ def plan(program: Program) -> Plan:
             first = lives.get(buffer.number, (buffer, i, i))[1]
             lives[buffer.number] = (buffer, first, i)
     offsets, total = _first_fit(sorted(lives.values(), key=lambda life: life[1]))
-    if sum(map(weight, program.steps)) <= LONG:
+    whole = sum(map(weight, program.steps))
+    if whole <= LONG:
         return Plan(offsets, total, None)
-    made = [(nest, entry) for step in program.steps for nest in nests(step) for entry in nest.entries]
-    scalars = sum([_makes_scalar(nest, entry) for nest, entry in made])
-    return Plan(offsets, total + 8 * max(scalars, 1), total)
+    entries = [(nest, entry) for step in program.steps for nest in nests(step) for entry in nest.entries]
+    slots = sum([_slots(nest, entry, whole > HUGE) for nest, entry in entries])
+    return Plan(offsets, total + 8 * max(slots, 1), total)
 
 
 def weight(step: Step) -> int:
@@ -50,10 +53,14 @@ def weight(step: Step) -> int:
     return len(step.entries) if isinstance(step, Nest) and step.shape == () else CALL
 
 
-def _makes_scalar(nest: Nest, entry: Entry) -> bool:
+def _slots(nest: Nest, entry: Entry, interpreted: bool) -> int:
+    """How many slots an entry needs at most."""
+    if interpreted and nest.shape == ():
+        # Each of its operands may have to be put into one as well.
+        return 1 + len(entry.operands)
     if isinstance(entry, Reduce):
-        return entry.target is None
-    return nest.shape == () and isinstance(entry, Compute | Gather)
+        return int(entry.target is None)
+    return int(nest.shape == () and isinstance(entry, Compute | Gather))
 
 
 def _first_fit(lives: list[tuple[Buffer, int, int]]) -> tuple[dict[int, int], int]:

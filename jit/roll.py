@@ -262,6 +262,8 @@ class _Roller:
             values = np.array([x.value for x in atoms], last.aval.dtype)  # type: ignore[union-attr]
             return last if self.is_constant(atoms) else self.element(self.captured(values))
         if self.is_outside(last):
+            if not all(map(self.is_outside, atoms)):
+                raise _Unfit
             return self.constant(last) if self.is_constant(atoms) else self.element(self.array_of(atoms))
         t, source = divmod(self.index[last] - self.start, self.period)
         back = self.count - 1 - t

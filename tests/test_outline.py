@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autograd import ops
 from jit import plan as plan_module
@@ -18,10 +19,12 @@ from tests.mixtures import mixtures
 from tests.programs import programs
 
 
-def in_pieces(f, *inputs, size=2, inlined=16, addresses=64, rtol=1e-9):
-    """`f` compiled with limits that take even a short function to pieces."""
+def in_pieces(f, *inputs, size=2, inlined=16, addresses=64, huge=1000, rtol=1e-9):
+    """`f` compiled with limits that take even a short function to pieces, of which `huge` weight is compiled."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_module, "LONG", 0)
+        patch.setattr(plan_module, "HUGE", huge)
+        patch.setattr(program_module, "HUGE", huge)
         patch.setattr(outline, "SMALLEST", size)
         patch.setattr(outline, "LARGEST", 2 * size)
         patch.setattr(program_module, "MOST_INLINED", inlined)
@@ -30,15 +33,15 @@ def in_pieces(f, *inputs, size=2, inlined=16, addresses=64, rtol=1e-9):
 
 
 @settings(max_examples=15)
-@given(programs(smooth=False, most_steps=12))
-def test_programs_in_pieces(program):
-    in_pieces(with_gradient(program, len(program.shapes)), *program.inputs())
+@given(programs(smooth=False, most_steps=12), st.sampled_from([-1, 20, 1000]))
+def test_programs_in_pieces(program, huge):
+    in_pieces(with_gradient(program, len(program.shapes)), *program.inputs(), huge=huge)
 
 
 @settings(max_examples=20, derandomize=True)
-@given(mixtures())
-def test_mixtures_in_pieces(mixture):
-    in_pieces(mixture, *mixture.inputs, size=1, inlined=0, rtol=1e-5)
+@given(mixtures(), st.sampled_from([-1, 1000]))
+def test_mixtures_in_pieces(mixture, huge):
+    in_pieces(mixture, *mixture.inputs, size=1, inlined=0, huge=huge, rtol=1e-5)
 
 
 def scalars_and_loops(x, i):
@@ -54,11 +57,12 @@ def scalars_and_loops(x, i):
     return a, b, x, ops.astype(a, dtype=np.dtype(np.float32)), a > b
 
 
+@pytest.mark.parametrize("huge", [-1, 30, 1000])
 @pytest.mark.parametrize(("size", "inlined", "addresses"), [(1, 0, 64), (10, 16, 4), (25, 0, 0), (1000, 0, 64)])
-def test_pieces_between_loops_and_guards(size, inlined, addresses):
+def test_pieces_between_loops_and_guards(size, inlined, addresses, huge):
     x = np.linspace(-0.5, 0.5, 70)
     i = np.arange(70)[::-1].copy()
-    run = in_pieces(scalars_and_loops, x, i, size=size, inlined=inlined, addresses=addresses)
+    run = in_pieces(scalars_and_loops, x, i, size=size, inlined=inlined, addresses=addresses, huge=huge)
     assert len(run.graph.guards) == 4
     assert any(isinstance(step, Nest) and step.shape for step in run.kernel.program.steps)
 
@@ -154,3 +158,45 @@ def test_pieces_of_one_shape_that_read_different_memory():
 
     run = check(with_gradient(f, 2), 0.3, np.linspace(0.5, 1.5, 7), rtol=1e-9)
     assert function_count(run) > 3
+
+
+def converted(x, name):
+    return ops.astype(x, dtype=np.dtype(name))
+
+
+OPERATIONS = (
+    lambda a, b: a * b,
+    lambda a, b: ops.tanh(a + b),
+    lambda a, b: ops.where(a > b, a, ops.sin(b)),
+    lambda a, b: ops.clip(a, b - 1.0, b + 1.0),
+    lambda a, b: converted(converted(a, "float32"), "float64") - b,
+    lambda a, b: converted(a > b, "float64") + 1.5 * b,
+    lambda a, b: a - 0.1 * converted(converted(8.0 * b, "int64"), "float64"),
+)
+
+
+def irregular(length):
+    """A function of scalars of which no two stretches are alike, of several dtypes."""
+    rng = np.random.default_rng(0)
+    kinds, places = rng.integers(len(OPERATIONS), size=length), rng.random((length, 2))
+
+    def function(x):
+        made = [x[i] for i in range(4)]
+        for kind, pair in zip(kinds, places, strict=True):
+            made.append(OPERATIONS[kind](*[made[int(i * len(made))] for i in pair]))
+        total = made[-1]
+        for x in made[-30:-1]:
+            total = total + ops.tanh(x)
+        return total
+
+    return function
+
+
+def test_a_huge_program_is_interpreted_in_part():
+    x = np.linspace(0.1, 0.9, 4)
+    f = with_gradient(irregular(600), 1)
+    values = [in_pieces(f, x, size=40, huge=huge) for huge in (-1, 300, 10**6)]
+    interpreted, mixed, whole = (made.kernel.llvm for made in values)
+    assert interpreted.count("switch i32") == mixed.count("switch i32") == 1
+    assert "switch i32" not in whole
+    assert len(interpreted) < len(mixed) < len(whole)

@@ -364,6 +364,17 @@ def test_a_whole_array_that_python_took():
     assert f"nothing is rolled: Python took a whole array at {__file__}" in compiled.explain(H)
 
 
+def test_where_one_step_reads_an_earlier_result_there_is_no_loop():
+    def f(x):
+        y, other, made = x[0], x[1], []
+        for step in range(60):
+            y = np.sin(y) * 0.9 + (made[3] if step == 8 else other)
+            made.append(y)
+        return y
+
+    assert not loops_of(check(f, np.array([0.3, 0.2])))
+
+
 def test_numbers():
     def f(x, a):
         for i in range(100):

@@ -10,8 +10,8 @@ from llvmlite import ir
 
 from autograd.custom import custom_call
 
-from ..graph import Atom, Literal
-from ..plan import Plan, plan
+from ..graph import Literal
+from ..plan import HUGE, Plan, plan, weight
 from ..program import (
     Blocks,
     Buffer,
@@ -34,10 +34,12 @@ from .blas import alloca
 from .blocks import add_up, share
 from .calls import CALLS, foreign
 from .choose import choose
-from .interface import interface, structure
+from .functions import Functions, Registers, moved
+from .interface import interface
+from .interpreter import Rows, Script, is_plain
 from .lapack import ROUTINES
 from .loops import loop
-from .nest import function, scalars
+from .nest import scalars
 from .outline import last_reads, makes, pieces
 from .repeat import Run, repeat
 from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
@@ -74,7 +76,7 @@ def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory:
     def address(location: Location) -> ir.Value:
         return moved(builder, memories[location.memory], location.offset)
 
-    body = _Body(builder, layout, address, _Functions(builder.module, name, few))
+    body = _Body(builder, layout, address, Functions(builder.module, name, few))
     if plan.state is None:
         body.steps(program.steps)
     else:
@@ -84,86 +86,11 @@ def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory:
     return status, [body.scalar(operand) for x, operand in returned if x.aval.shape == ()]
 
 
-def moved(builder: ir.IRBuilder, address: ir.Value, distance: int) -> ir.Value:
-    """The address so many bytes further."""
-    if not distance:
-        return address
-    return builder.gep(address, [index(distance)], inbounds=True, source_etype=ir.IntType(8))
-
-
 def _given(b: ir.IRBuilder, memories: ir.Value, table: ir.Value, entry: int) -> ir.Value:
     """The address that an entry of the table stands for: the place of a buffer among all, and an offset."""
     place, offset = (b.load(moved(b, table, entry + i), typ=INDEX) for i in (0, 8))
     base = b.load(b.gep(memories, [place], inbounds=True, source_etype=ir.IntType(8)), typ=POINTER)
     return b.gep(base, [offset], inbounds=True, source_etype=ir.IntType(8))
-
-
-class _Functions:
-    """The functions of a kernel: one for all nests of a structure, and its pieces."""
-
-    def __init__(self, module: ir.Module, name: str, inline: bool) -> None:
-        self.module, self.name, self.inline = module, name, inline
-        self.made: dict[Any, ir.Function] = {}
-        self.count = 0
-
-    def next_name(self) -> str:
-        """A name for the next function."""
-        self.count += 1
-        return f"{self.name}_{self.count}"
-
-    def of(self, nest: Nest, status: bool, rows: bool = False) -> ir.Function:
-        """The function of a nest, with `rows` for any number of them."""
-        key = (structure(nest), status, rows)
-        if key not in self.made:
-            self.made[key] = function(self.module, self.next_name(), nest, status, self.inline and not rows, rows)
-        return self.made[key]
-
-    def task(self) -> ir.Function:
-        """A new function for a task: what it is given, and its number."""
-        types = ir.FunctionType(ir.VoidType(), [POINTER, INDEX])
-        made = ir.Function(self.module, types, self.next_name())
-        made.linkage = "internal"
-        return made
-
-    def piece(self) -> ir.Function:
-        """A new function that is given the status, the addresses of all buffers, and its part of the table."""
-        made = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [POINTER] * 3), self.next_name())
-        made.linkage = "internal"
-        made.attributes.add("noinline")
-        for argument in made.args:
-            argument.add_attribute("noalias")
-        return made
-
-    def table(self, numbers: list[int]) -> ir.GlobalVariable:
-        """A constant array of integers."""
-        # As bytes: one constant for each number would take much longer to write and to read.
-        content = bytearray(np.array(numbers, np.int64).tobytes())
-        kind = ir.ArrayType(ir.IntType(8), len(content))
-        made = ir.GlobalVariable(self.module, kind, self.next_name())
-        made.linkage, made.global_constant, made.align = "internal", True, 8
-        made.initializer = ir.Constant(kind, content)
-        return made
-
-
-class Registers(dict[Atom, ir.Value]):
-    """The scalars known in one function; those that lie in memory are loaded at their first use."""
-
-    def __init__(self, builder: ir.IRBuilder, address: Callable[[Location], ir.Value], layout: Layout) -> None:
-        super().__init__()
-        self.builder, self.address, self.layout = builder, address, layout
-        self.places: dict[Atom, View] = {}
-
-    def __missing__(self, atom: Atom) -> ir.Value:
-        slot = self.layout.slots.get(atom)
-        location = self.layout.view(self.places[atom]) if slot is None else slot
-        self[atom] = load(self.builder, self.address(location), atom.aval.dtype)
-        return self[atom]
-
-    def spill(self, atom: Atom) -> None:
-        """Puts a new scalar where other pieces find it, if they read it."""
-        slot = self.layout.slots.get(atom)
-        if slot is not None:
-            store(self.builder, self[atom], self.address(slot), atom.aval.dtype)
 
 
 class _Body:
@@ -174,7 +101,7 @@ class _Body:
         builder: ir.IRBuilder,
         layout: Layout,
         address: Callable[[Location], ir.Value],
-        functions: _Functions,
+        functions: Functions,
         status: ir.Value | None = None,
     ) -> None:
         self.builder, self.layout, self.located, self.functions = builder, layout, address, functions
@@ -188,8 +115,15 @@ class _Body:
         last = last_reads(program, cut)
         numbers = {memory: i for i, memory in enumerate(memories)}
         table: list[int] = []
-        calls = []
+        rows: Rows | None = None
+        calls: list[tuple[ir.Function, int] | Script] = []
         for i, steps in enumerate(cut):
+            if self.functions.weight > HUGE and is_plain(steps):
+                rows = rows or Rows(self.functions.interpreter, self.layout, numbers)
+                if not calls or not isinstance(calls[-1], Script):
+                    calls.append(rows.begin())
+                rows.add(steps)
+                continue
             for x in makes(steps):
                 if last.get(x, i) > i:
                     self.layout.keep(x)
@@ -199,15 +133,27 @@ class _Body:
         known = opaque(b, alloca(b, ir.ArrayType(POINTER, len(memories))))
         for i, address in enumerate(memories.values()):
             b.store(address, moved(b, known, 8 * i))
-        lies = opaque(b, self.functions.table(table))
-        for piece, offset in calls:
-            b.call(piece, [self.noted(), known, moved(b, lies, offset)])
+        lies = opaque(b, self.functions.table(bytearray(np.array(table, np.int64).tobytes())))
+        for call in calls:
+            if isinstance(call, Script):
+                self.interpreted(call, known, memories["work", 0])
+            else:
+                b.call(call[0], [self.noted(), known, moved(b, lies, call[1])])
+
+    def interpreted(self, script: Script, memories: ir.Value, work: ir.Value) -> None:
+        """Calls the interpreter."""
+        b, state = self.builder, self.layout.plan.state
+        assert state is not None
+        rows = opaque(b, self.functions.table(script.rows))
+        function = self.functions.interpreter.function
+        b.call(function, [moved(b, work, state), memories, rows, index(script.length), index(script.first)])
 
     def piece(self, wired: Wiring, steps: Sequence[Step]) -> ir.Function:
         """The function of a piece."""
         made = self.functions.made.get(wired.key)
         if made is None:
             made = self.functions.made[wired.key] = self.functions.piece()
+            self.functions.weight += sum(map(weight, steps))
             b = ir.IRBuilder(made.append_basic_block("entry"))
             status, memories, table = made.args
             given = [_given(b, memories, table, 16 * i) for i in range(len(wired.given))]

@@ -57,6 +57,7 @@ class Layout:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.slots: dict[Atom, Location] = {}
+        self.count = 0
 
     def view(self, view: View) -> Location:
         """Where the first element of a view lies."""
@@ -68,8 +69,18 @@ class Layout:
 
     def keep(self, x: Var) -> None:
         """Gives a scalar the next slot."""
+        self.slots[x] = self.next()
+
+    def next(self) -> Location:
+        """The next slot."""
         assert self.plan.state is not None
-        self.slots[x] = Location(("work", 0), STATE, self.plan.state + 8 * len(self.slots))
+        self.count += 1
+        return Location(("work", 0), STATE, self.plan.state + 8 * (self.count - 1))
+
+    def number(self, slot: Location) -> int:
+        """Which of the slots it is."""
+        assert self.plan.state is not None
+        return (slot.offset - self.plan.state) // 8
 
     def atom(self, operand: Operand) -> Location:
         """Where a scalar that no register holds lies."""
