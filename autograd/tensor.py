@@ -11,7 +11,7 @@ import numpy as np
 
 from . import ops
 from .conversions import Conversions
-from .deferred import Deferred, is_deferred
+from .deferred import Deferred, is_deferred, light
 from .errors import explained
 from .formatting import text_of
 from .functions.arguments import as_array
@@ -333,6 +333,8 @@ def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, A
     result.requires_grad = (
         requires_grad and primitive.differentiable and gradients_enabled() and not (params and _is_cut(params))
     )
+    if tape.defers:
+        out, values = light(out, primitive, values, params, tuple(parents))
     result.node = Node(primitive, values, out, params, tuple(parents), result.requires_grad)
     tape.nodes.append(result.node)
     if primitive.view:

@@ -219,11 +219,9 @@ class GraphBuilder:
                 aval = Aval(x.aval.shape, np.dtype(bool))
                 x = self.equation(ops.not_equal, (x, Literal.of(0, x.aval.dtype)), (), aval)
             return self.all(x if value else self.equation(ops.logical_not, (x,), (), x.aval))
-        if isinstance(value, int):
-            if x.aval.dtype.kind == "f":
-                x = self.equation(ops.trunc, (x,), (), x.aval)
-            seen = np.asarray(value, x.aval.dtype)
-        return self.equal_to(x, np.asarray(seen))
+        if isinstance(value, int) and x.aval.dtype.kind == "f":
+            x = self.equation(ops.trunc, (x,), (), x.aval)
+        return self.equal_to(x, np.asarray(value, x.aval.dtype))
 
     def nonnegative(self, x: Atom) -> Atom:
         """The condition under which NumPy takes integers to that power; the eager op says what is wrong otherwise."""

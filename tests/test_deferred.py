@@ -198,3 +198,78 @@ def test_a_negative_power_of_integers_has_the_same_error():
     x = np.array([1, 2, 3])
     with pytest.raises(ValueError, match=r"`pow` .*negative integer powers"):
         jit.compile(lambda x: (x + 1) ** -2)(x)
+
+
+# ---- what a recording keeps ----
+
+
+def peak_of_recording(f, x):
+    """The most bytes that were allocated at once while the function was recorded and compiled, beyond those before."""
+    compiled = jit.value_and_grad(f)
+    compiled(x[:1])
+    gc.collect()
+    tracemalloc.start()
+    try:
+        value, _ = compiled(x)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_allclose(value, f(x), rtol=1e-12)
+    return peak
+
+
+@pytest.mark.parametrize("size", [4000, 100_000])
+@pytest.mark.parametrize("looks", [False, True])
+def test_a_long_recording_does_not_keep_the_arrays_of_its_steps(size, looks, monkeypatch):
+    monkeypatch.setattr(deferred, "LARGE", 4096)
+
+    def f(x):
+        for _ in range(300):
+            x = x * 0.999 + 0.001
+            if looks and np.max(x) > 5:
+                break
+        return np.sum(x)
+
+    # The gradient of this needs no step of it.
+    assert peak_of_recording(f, np.linspace(0, 1, size)) < 12 * 8 * size + 6_000_000
+
+
+def test_a_stand_in_computes_its_value_again(monkeypatch):
+    monkeypatch.setattr(deferred, "LARGE", 4096)
+    x = ag.tensor(np.linspace(0, 1, 1000))
+    with ag.record(defer=True) as tape:
+        y = x * 2
+        z = y + 1
+        del y
+    kept = [node.out for node in tape.nodes]
+    assert [type(out) for out in kept] == [Deferred, Deferred]
+    np.testing.assert_array_equal(np.asarray(kept[1]), x.numpy() * 2 + 1)
+    assert kept[1].value() is z.data
+    np.testing.assert_array_equal(np.asarray(kept[0]), x.numpy() * 2)
+
+
+def test_stand_ins_of_a_long_chain_are_computed_without_recursion():
+    x = ag.tensor(np.linspace(0, 1, 1000))
+    with ag.record(defer=True) as tape:
+        y = x
+        for _ in range(5000):
+            y = y + 1
+    last = tape.nodes[-1].out
+    del y
+    np.testing.assert_allclose(np.asarray(last), x.numpy() + 5000)
+
+
+def test_a_decision_on_a_gradient_within_a_loop(monkeypatch):
+    monkeypatch.setattr(deferred, "LARGE", 4096)
+
+    def descent(w):
+        slope = ag.grad(lambda w: np.sum((w * w - 2) ** 2))
+        for _ in range(60):
+            g = slope(w)
+            w = w - 0.02 * g
+            if np.sum(g * g) < 1e-6:
+                break
+        return np.sum(w)
+
+    w = np.linspace(0.5, 1.5, 1000)
+    np.testing.assert_allclose(jit.compile(descent)(w), descent(w), rtol=1e-12)
