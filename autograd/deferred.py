@@ -3,8 +3,8 @@
 To compile a function is to learn which operations it does. The values of large arrays would cost time and memory, and
 most are never looked at: the kernel computes them.
 
-Neither does the tape keep them. A tensor has its value as long as somebody has the tensor; the tape has a stand-in, which
-computes that value once more if need be.
+Neither does the tape keep them. A tensor has its value as long as somebody has the tensor; the tape has a stand-in,
+which computes that value once more if need be.
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ def live(tape: Tape, results: list[Any], given: set[int]) -> list[Node]:
     for node in reversed(tape.nodes):
         if id(node) in needed and id(node) not in given:
             kept.append(node)
-            needed.update([id(source_of(parent)) for parent in node.parents])
+            for parent in node.parents:
+                needed.add(id(parent) if type(parent) is Node else id(source_of(parent)))
     return kept[::-1]
 
 
@@ -94,6 +95,9 @@ class GraphBuilder:
         self.kept: list[Any] = []
         # The inputs of each loop, by its node.
         self.loops: dict[int, tuple[Atom, ...]] = {}
+        # What the operations of a loop have in common is made once: shapes with dtypes, and numbers by their identity.
+        self.avals: dict[Any, Aval] = {}
+        self.numbers: dict[Any, tuple[Any, Literal]] = {}
 
     def input(self, x: Tensor, order: tuple[int, ...] | None) -> None:
         aval = _aval(x.data)
@@ -126,22 +130,25 @@ class GraphBuilder:
             self.atoms[id(node)] = self.equation(primitive_of(node.params["loop"]), inputs, params, _aval(node.out))
             return
         atoms = []
+        out, requires_grad, known = node.out, node.requires_grad, self.atoms
         for i, (value, parent) in enumerate(zip(values, node.parents, strict=True)):
             if parent is None:
-                atoms.append(self.constant(value, primitive, values, i, node.out))
+                atoms.append(self.constant(value, primitive, values, i, out))
             else:
-                atom = self.atoms.get(id(parent)) or self.atom(source_of(parent), value)
-                if node.requires_grad and isinstance(parent, Node) and not parent.requires_grad:
+                atom = known.get(id(parent)) or self.atom(source_of(parent), value)
+                if requires_grad and type(parent) is Node and not parent.requires_grad:
                     atom = self.stopped(atom)
                 if isinstance(value, Weak):
-                    atom = self.promoted(atom, primitive, values, i, node.out)
+                    atom = self.promoted(atom, primitive, values, i, out)
                 atoms.append(atom)
         if primitive is loop_call:
             self.loops[id(node)] = tuple(atoms)
             return
         params = tuple(sorted(node.params.items())) if node.params else ()
-        self.atoms[id(node)] = self.equation(primitive, tuple(atoms), params, _aval(node.out))
-        if primitive is ops.pow and node.out.dtype.kind == "i" and _may_be_negative(atoms[1]):
+        aval = self.avals.get((out.shape, out.dtype)) or self.avals.setdefault((out.shape, out.dtype), _aval(out))
+        variable = known[id(node)] = Var(aval)
+        self.equations.append(Equation(primitive, tuple(atoms), params, variable))
+        if primitive is ops.pow and out.dtype.kind == "i" and _may_be_negative(atoms[1]):
             self.conditions.append(self.nonnegative(atoms[1]))
             self.places.append("an integer power, whose exponents must not be negative")
 
@@ -201,9 +208,14 @@ class GraphBuilder:
 
     def constant(self, value: Any, primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Atom:
         """The atom of an input that is no tensor: a number is part of the program, an array is captured."""
-        if not isinstance(value, np.ndarray | np.generic):
-            return Literal.of(value, _weak_dtype(primitive, values, i, out))
-        return self.atom(value, value)
+        if isinstance(value, np.ndarray | np.generic):
+            return self.atom(value, value)
+        dtype = _weak_dtype(primitive, values, i, out)
+        known = self.numbers.get((id(value), dtype))
+        if known is None:
+            # A number that is kept has its identity for itself.
+            known = self.numbers[id(value), dtype] = value, Literal.of(value, dtype)
+        return known[1]
 
     def guard(self, guard: Guard) -> None:
         """Adds the condition that the value which escaped is the one that the recording saw."""
@@ -253,6 +265,8 @@ def _weak_dtype(primitive: Primitive, values: tuple[Any, ...], i: int, out: Any)
     if primitive is ops.where and i == 0:
         return np.dtype(bool)
     dtypes = dtypes_of(operands)
+    if len(dtypes) == 1 and dtypes[0].kind == "f" and type(values[i]) in (float, int):
+        return dtypes[0]
     if not dtypes:
         # Python numbers alone: what NumPy makes of them as arrays.
         return np.result_type(*[np.asarray(plain(x)).dtype for x in operands])

@@ -8,6 +8,7 @@ from the elements of an array (what the loop goes over).
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,14 +77,11 @@ def _once(graph: Graph, refused: list[str]) -> Rolled | None:
 
 
 class _Index:
-    """Where the variables of a graph are defined and read."""
+    """Where the variables of a graph are defined, and where they are read last."""
 
     def __init__(self, graph: Graph) -> None:
         self.places: dict[Atom, int] = {x.out: i for i, x in enumerate(graph.equations)}
-        self.readers: defaultdict[Atom, list[int]] = defaultdict(list)
-        for i, equation in enumerate(graph.equations):
-            for x in equation.inputs:
-                self.readers[x].append(i)
+        self.last: dict[Atom, int] = {x: i for i, e in enumerate(graph.equations) for x in e.inputs if type(x) is Var}
 
 
 def _kind(equation: Equation) -> Any:
@@ -121,7 +119,7 @@ class _Roller:
 
     def __init__(self, graph: Graph, stretch: Stretch, index: _Index) -> None:
         self.graph, self.equations, self.period = graph, graph.equations, stretch.period
-        self.index, self.readers = index.places, index.readers
+        self.index, self.last = index.places, index.last
         # One of the guards that a variable is.
         self.guards: dict[Atom, int] = {x: i for i, x in enumerate(graph.guards)}
         self.start = stretch.start + self.rotation(stretch)
@@ -145,12 +143,12 @@ class _Roller:
         p = self.period
         begin = stretch.start + ((stretch.stop - stretch.start) // p - 2) * p
         change = np.zeros(2 * p + 2, np.int64)
-        for i in range(begin, begin + p):
-            out = self.equations[i].out
-            last = max([j for j in self.readers[out] if j < begin + 2 * p], default=i)
+        window = self.equations[begin : begin + 2 * p]
+        last = {x: i for i, equation in enumerate(window) for x in equation.inputs}
+        for i, equation in enumerate(window[:p]):
             # It is carried over every boundary behind itself, up to its last reader.
-            change[i + 1 - begin] += out.aval.size
-            change[last + 1 - begin] -= out.aval.size
+            change[i + 1] += equation.out.aval.size
+            change[last.get(equation.out, i) + 1] -= equation.out.aval.size
         over = np.cumsum(change)
         return int(np.argmin(over[:p] + over[p : 2 * p]))
 
@@ -216,6 +214,10 @@ class _Roller:
         """An equation of an iteration."""
         return self.equations[self.start + t * self.period + q]
 
+    def column(self, q: int) -> Sequence[Equation]:
+        """An equation of all iterations."""
+        return self.equations[self.start + q : self.stop : self.period]
+
     def named(self, equation: Equation) -> str:
         """An equation of the first iteration, for a reader of the recorded function."""
         place = self.index[equation.out] - self.start
@@ -226,25 +228,26 @@ class _Roller:
     def equation(self, q: int) -> Var:
         """What an equation makes in the body."""
         primitive, _, params, out = self.at(0, q)
-        if any(self.at(t, q).params != params for t in range(1, self.count)):
+        column = self.column(q)
+        if primitive is ops.slice_ and any(x.params != params for x in column):
             return self.moving_slice(q)
-        columns = [self.operands(q, r) for r in range(len(self.at(0, q).inputs))]
+        columns = [self.resolved(atoms) for atoms in zip(*[x.inputs for x in column], strict=True)]
         if any(isinstance(atoms[0], Var) for atoms in columns) and all(map(self.is_constant, columns)):
             once = self.prepared(primitive, *[atoms[0] for atoms in columns], **dict(params))
             self.outside.update({self.at(t, q).out: once for t in range(self.count)})
             return self.constant(once)
         return self.add(primitive, tuple([self.operand(atoms) for atoms in columns]), params, out.aval)
 
-    def operands(self, q: int, r: int) -> list[Atom]:
-        """What an equation reads in each step."""
-        atoms = [self.at(t, q).inputs[r] for t in range(self.count)]
-        return [self.outside.get(x, x) for x in atoms]
+    def resolved(self, atoms: Sequence[Atom]) -> Sequence[Atom]:
+        """What an equation reads in each step, where that is known to be the same in all of them."""
+        outside = self.outside
+        return [outside.get(x, x) for x in atoms] if type(atoms[0]) is Var and atoms[0] in outside else atoms
 
-    def is_constant(self, atoms: list[Atom]) -> bool:
+    def is_constant(self, atoms: Sequence[Atom]) -> bool:
         """Whether an operand is the same in every step, and comes from outside."""
         first = atoms[0]
         if isinstance(first, Literal):
-            return len({x.value.tobytes() for x in atoms}) == 1  # type: ignore[union-attr]
+            return len({x.value.tobytes() for x in {id(x): x for x in atoms}.values()}) == 1  # type: ignore[union-attr]
         return self.is_outside(first) and all(x is first for x in atoms)
 
     def is_outside(self, x: Atom) -> bool:
@@ -255,7 +258,7 @@ class _Roller:
         self.body.append(Equation(primitive, inputs, params, out))
         return out
 
-    def operand(self, atoms: list[Atom]) -> Atom:
+    def operand(self, atoms: Sequence[Atom]) -> Atom:
         """What stands in the body for an operand, which is one of the atoms in each step."""
         last = atoms[-1]
         if isinstance(last, Literal):
@@ -269,7 +272,9 @@ class _Roller:
         back = self.count - 1 - t
         if back > 1:
             raise _Unfit(f"{self.named(self.at(0, source))} is read {back} repetitions later")
-        if any(x is not self.at(t - back, source).out for t, x in enumerate(atoms) if t >= back):
+        made = [x.out for x in self.column(source)]
+        # Two are the same only if they are one object, so lists of them are compared by identity.
+        if list(atoms[back:]) != made[: self.count - back]:
             raise _Unfit(f"what becomes of {self.named(self.at(0, source))} differs between them")
         if not back:
             return self.made[source]
@@ -293,8 +298,9 @@ class _Roller:
 
     def moving_slice(self, q: int) -> Var:
         """A slice whose position along one axis is another one in every step."""
-        sources = self.operands(q, 0)
-        indices = [dict(self.at(t, q).params)["index"] for t in range(self.count)]
+        column = self.column(q)
+        sources = self.resolved([x.inputs[0] for x in column])
+        indices = [dict(x.params)["index"] for x in column]
         found = self.moving(sources[0], indices) if self.is_constant(sources) else None
         if found is None:
             raise _Unfit(f"{self.named(self.at(0, q))} differs between them in more than one position")
@@ -329,7 +335,7 @@ class _Roller:
         index[0] = positions[0], len(positions), steps.pop()
         return self.prepared(ops.slice_, array, index=tuple(index))
 
-    def array_of(self, atoms: list[Atom]) -> Var:
+    def array_of(self, atoms: Sequence[Atom]) -> Var:
         """An array of what stands outside of the loop, an element for each step."""
         made = [self.equations[self.index[x]] for x in atoms if isinstance(x, Var) and x in self.index]
         slices = [x for x in made if x.primitive is ops.slice_]
@@ -362,13 +368,12 @@ class _Roller:
         **Returns:** for equations of which the last iteration's result alone is read, which of the carried values it
         is; for others the steps whose results are read.
         """
-        results = {x for x in self.graph.outputs if isinstance(x, Var)}
+        last = {**self.last, **dict.fromkeys(self.graph.outputs, self.stop)}
+        inside = enumerate(self.equations[self.start : self.stop])
         steps: defaultdict[int, list[int]] = defaultdict(list)
-        for i in range(self.start, self.stop):
-            out = self.equations[i].out
-            if out in results or any(j >= self.stop for j in self.readers[out]):
-                t, q = divmod(i - self.start, self.period)
-                steps[q].append(t)
+        for i in [i for i, x in inside if last.get(x.out, 0) >= self.stop]:
+            t, q = divmod(i, self.period)
+            steps[q].append(t)
         lasts = {q: self.place_of(q) for q, read in steps.items() if read == [self.count - 1]}
         return lasts, {q: read for q, read in steps.items() if q not in lasts}
 
