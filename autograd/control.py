@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,22 @@ import numpy as np
 from . import functions, ops
 from .carry import carried_on, settled
 from .functions.arguments import as_array
-from .tape import current_tape
+from .primitive import aval_of
+from .rerun import Rerun
+from .tape import current_tape, is_grad_enabled
 from .tree import Structure, flatten, unflatten
 
 Body = Callable[[Any, Any], tuple[Any, Any]]
 
 
-def scan(f: Body, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
+def scan(
+    f: Body,
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    checkpoint: int | str | None = None,
+) -> tuple[Any, Any]:
     """A loop over the first axis of arrays that carries values from step to step.
 
     Compiled, it stays a loop: `f` is recorded once, whatever the number of steps, and so is its gradient.
@@ -24,12 +34,16 @@ def scan(f: Body, init: Any, xs: Any = None, length: int | None = None, reverse:
     **Arguments:** `f(carry, x)`, which returns the next carry and a result of this step, `None` for none; `init`, the
     first carry; `xs`, arrays of one length whose elements along the first axis are the `x` of the steps, `None` for
     none; `length`, the number of steps where there are no `xs`; `reverse`, whether the last element comes first. Carry,
-    `xs` and results may be nested tuples, lists and dicts.
+    `xs` and results may be nested tuples, lists and dicts. The gradient keeps what every step begins with, or, with
+    `checkpoint`, so many bytes of it, or that of as many steps as the square root of their number (`"sqrt"`): it makes
+    the rest again, step by step, and each step as few times as the room allows. Second derivatives keep what the steps
+    of the gradient begin with.
 
     **Returns:** the last carry, and the results of all steps, stacked along a new first axis.
 
     **Errors:** `TypeError` where the carry changes its structure, shapes or dtypes, and where `f` returns no pair;
-    `ValueError` for `xs` of different lengths and for a loop whose length nothing says.
+    `ValueError` for `xs` of different lengths, for a loop whose length nothing says, and for a `checkpoint` in which
+    not even the first carry has room.
 
     >>> import numpy as np
     >>> import autograd as ag
@@ -44,13 +58,17 @@ def scan(f: Body, init: Any, xs: Any = None, length: int | None = None, reverse:
     loop = _Loop("scan", f, structure, structure_of_xs, xs is not None)
     tape = current_tape()
     run = _step_by_step if tape is None or tape.control is None else tape.control.scan
-    return run(loop, [settled(x) for x in carried], elements, length, bool(reverse))
+    carried = [settled(x) for x in carried]
+    return run(loop, carried, elements, length, bool(reverse), _kept(checkpoint, carried, length))
 
 
-def fori_loop(lower: int, upper: int, f: Callable[[Any, Any], Any], init: Any) -> Any:
+def fori_loop(
+    lower: int, upper: int, f: Callable[[Any, Any], Any], init: Any, checkpoint: int | str | None = None
+) -> Any:
     """What `for i in range(lower, upper): carry = f(i, carry)` makes of `carry`, as one operation.
 
-    **Arguments:** `lower` and `upper`, integers; `f(i, carry)`, which returns the next carry; `init`, the first one.
+    **Arguments:** `lower` and `upper`, integers; `f(i, carry)`, which returns the next carry; `init`, the first one;
+    `checkpoint`, as `scan` has it.
 
     >>> import autograd as ag
     >>> float(ag.fori_loop(1, 5, lambda i, product: product * i, 1.0))
@@ -58,7 +76,7 @@ def fori_loop(lower: int, upper: int, f: Callable[[Any, Any], Any], init: Any) -
     """
     if upper <= lower:
         return init
-    return scan(lambda carry, i: (f(i, carry), None), init, np.arange(lower, upper))[0]
+    return scan(lambda carry, i: (f(i, carry), None), init, np.arange(lower, upper), checkpoint=checkpoint)[0]
 
 
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
@@ -156,14 +174,40 @@ class _Loop:
         return unflatten(self.carry, list(carried)), stacked if results else None
 
 
-def _step_by_step(loop: _Loop, carried: list[Any], xs: list[Any], length: int, reverse: bool) -> tuple[Any, Any]:
-    """The loop run by Python, every step an operation of its own."""
+def _step_by_step(
+    loop: _Loop, carried: list[Any], xs: list[Any], length: int, reverse: bool, kept: int = 0
+) -> tuple[Any, Any]:
+    """The loop run by Python, every step an operation of its own, or all of them one that keeps few states."""
+    if kept and is_grad_enabled() and current_tape() is None:
+        return Rerun(loop, xs, length, reverse, kept).outcome(carried)
     stacks: list[list[Any]] = []
     for i in range(length)[:: -1 if reverse else 1]:
         carried, result = loop.step(carried, [x[i] for x in xs])
         stacks.append(result)
     columns = zip(*stacks[:: -1 if reverse else 1], strict=True)
     return loop.outcome(carried, [functions.stack(column) for column in columns])
+
+
+def _kept(checkpoint: int | str | None, carried: Sequence[Any], length: int) -> int:
+    """Of how many steps a gradient keeps what they begin with, 0 for all."""
+    size = sum([aval.size * aval.dtype.itemsize for aval in [aval_of(x) for x in carried]])
+    if checkpoint is None or not size:
+        return 0
+    if checkpoint == "sqrt":
+        kept = ceil(sqrt(length))
+    elif isinstance(checkpoint, int) and not isinstance(checkpoint, bool):
+        kept = checkpoint // size
+    else:
+        raise TypeError(
+            f"`scan` needs a number of bytes, 'sqrt' or None as its `checkpoint`, got {checkpoint!r}; leave it out to "
+            "keep what all steps begin with"
+        )
+    if kept < 1:
+        raise ValueError(
+            f"`scan` needs room for one carry of {size} bytes at least, got `checkpoint={checkpoint}`; with room for "
+            f"{ceil(sqrt(length))} of them, {ceil(sqrt(length)) * size} bytes, no step is done more than three times"
+        )
+    return kept if kept < length else 0
 
 
 def _length(name: str, xs: Sequence[Any], length: int | None) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from autograd import Tensor
 from autograd.custom import custom_call
 from autograd.primitive import Aval, aval_of, dtype_name
+from autograd.schedules import steps_again
 from autograd.tree import Structure
 
 from .emit.nest import merged_axes
@@ -17,6 +18,7 @@ from .foreign import place_of
 from .kernel import Kernel
 from .plan import plan
 from .program import (
+    Again,
     Blocks,
     Buffer,
     Call,
@@ -170,11 +172,22 @@ def _step(step: Step, labels: _Labels) -> str:
         backward = ", from the last to the first" if step.reverse else ""
         times = f"{step.length} times" if not step.dynamic else "as often as it says"
         times += f", {step.length} times at most" if step.dynamic and step.bounded else ""
-        return "\n".join([f"repeat  {times}{backward}; reads {labels.of(views(step))}", *_within(step.program)])
+        again = [line for x in step.again for line in _again(x)]
+        return "\n".join([f"repeat  {times}{backward}; reads {labels.of(views(step))}", *again, *_within(step.program)])
     if isinstance(step, Choose):
         cases = [line for i, x in enumerate(step.programs) for line in (f"  case {i}", *_within(x))]
         return "\n".join([f"choose  one of {len(step.programs)}; reads {labels.of(views(step))}", *cases])
     return _nest(step, labels)
+
+
+def _again(again: Again) -> list[str]:
+    """What a loop makes again before each step."""
+    if again.forward:
+        head = f"  states of {again.length} steps, made again one after the other"
+    else:
+        steps = steps_again(again.length, again.room)
+        head = f"  states of {again.length} steps, {again.room} of them kept at a time, by {steps} steps"
+    return [head, *_within(again.program)]
 
 
 def _within(program: Program) -> list[str]:
@@ -251,7 +264,8 @@ def _moved(step: Step) -> int:
         return sum(map(_moved, step.steps))
     if isinstance(step, Repeat):
         # Of a dynamic one, in each step.
-        return (1 if step.dynamic else step.length) * sum(map(_moved, step.program.steps))
+        made_again = [steps_again(x.length, x.room) * sum(map(_moved, x.program.steps)) for x in step.again]
+        return (1 if step.dynamic else step.length) * sum(map(_moved, step.program.steps)) + sum(made_again)
     if isinstance(step, Choose):
         return max([sum(map(_moved, program.steps)) for program in step.programs])
     if isinstance(step, Call):

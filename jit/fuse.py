@@ -12,6 +12,7 @@ from autograd import ops
 from autograd.custom import custom_call
 from autograd.primitive import Aval, Primitive, Shape
 
+from .again import forgotten
 from .blocks import blocked
 from .graph import Equation, Graph, Literal, Var
 from .inplace import in_place
@@ -35,13 +36,14 @@ def fuse(graph: Graph) -> Program:
     low = Lowering(graph)
     sums, terms = sums_of_parts(graph)
     shared = uses_of(graph, *SHARED)
+    low.forgotten = forgotten(graph)
     for equation in graph.equations:
         out = equation.out
         # A custom function is called also for a result without elements, which it may have at other values.
         if out.aval.size == 0 and equation.primitive is not custom_call:
             low.places[out], low.ready[out] = low.new_buffer(out), 0
         elif equation.primitive in SHARED:
-            if out not in low.places:
+            if out not in low.places and out not in low.forgotten:
                 add = repeat if equation.primitive is scan else choose
                 add(low, shared[key_of(equation)], lambda body: blocked(fuse(body._replace(threads=graph.threads))))
         elif out in sums:

@@ -133,7 +133,8 @@ class Loop:
 
     A `dynamic` loop runs while the first of what it carries is not zero: a boolean, or how many steps are left, which
     in a `reverse` one is the position after that of the step's elements. Its arrays have room for `length` steps; what
-    lies behind the last one is not defined.
+    lies behind the last one is not defined. Of what the steps begin with so many states are `kept` for a loop that goes
+    over them, which makes the others again; 0 stands for all.
     """
 
     body: Graph
@@ -142,6 +143,7 @@ class Loop:
     length: int
     reverse: bool
     dynamic: bool = False
+    kept: int = 0
 
     @property
     def results(self) -> list[Aval]:
@@ -154,6 +156,7 @@ class Loop:
         """The loop as text, under that name."""
         backward = " backward" if self.reverse else ""
         steps = f"room for {self.length} steps" if self.dynamic else f"{self.length} times"
+        steps += f", {self.kept} states kept" if self.kept else ""
         yield f"  {name}: {steps}{backward}, {self.constants} constants, {self.carried} carried"
         yield from [f"    {line}" for line in str(self.body).splitlines()]
 

@@ -80,6 +80,8 @@ class Lowering:
         self.part_of = _parts_of_stacks(graph)
         self.targets: dict[Var, View] = {}
         self.claimed: set[int] = set()
+        # What lies nowhere, since it is made again where it is read, by the equation that first made it.
+        self.forgotten: dict[Atom, Equation] = {}
         for kind, variables in (("input", graph.inputs), ("capture", graph.captures)):
             for i, x in enumerate(variables):
                 self.places[x] = self.buffer(kind, i, x.aval)

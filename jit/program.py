@@ -149,12 +149,38 @@ class Carried(NamedTuple):
     last: View | None
 
 
+class Again(NamedTuple):
+    """What the steps of an earlier loop began with, made again for a loop that goes over it.
+
+    `room` states are kept at a time, in `kept`, one array for each carried value, with their numbers in `numbers`; from
+    the last of them the `program` of a step makes others, in the two `buffers` of each value in turn. Its inputs are
+    `constants`, what is carried, first `firsts`, and elements of `arrays`, from their ends for a `reverse` loop; `work`
+    is its workspace. `reads` are pairs: which array of the later loop is what carried value. That one may go over them
+    `forward`, as they were made.
+    """
+
+    program: Program
+    length: int
+    reverse: bool
+    forward: bool
+    room: int
+    constants: tuple[View, ...]
+    firsts: tuple[View, ...]
+    arrays: tuple[View, ...]
+    buffers: tuple[tuple[View, View], ...]
+    kept: tuple[View, ...]
+    numbers: View
+    work: View | None
+    reads: tuple[tuple[int, int], ...]
+
+
 class Repeat(NamedTuple):
     """A loop: the program of a step, run for one after the other.
 
     The inputs of the program are `constants` and what is `carried`, then elements of the `arrays`; its outputs are what
     is carried on, then elements of the `stacks`. `work` is the workspace of a step. A `dynamic` one ends by what it
-    carries first, as a `graph.Loop` does, after `length` steps at the latest if it is `bounded` by its arrays.
+    carries first, as a `graph.Loop` does, after `length` steps at the latest if it is `bounded` by its arrays. An array
+    that is `None` is made `again`.
     """
 
     program: Program
@@ -162,10 +188,11 @@ class Repeat(NamedTuple):
     reverse: bool
     constants: tuple[View, ...]
     carried: tuple[Carried, ...]
-    arrays: tuple[View, ...]
+    arrays: tuple[View | None, ...]
     stacks: tuple[View | None, ...]
     work: View | None
     dynamic: bool = False
+    again: tuple[Again, ...] = ()
 
     @property
     def bounded(self) -> bool:
@@ -244,7 +271,10 @@ def views(step: Step) -> Iterator[View]:
             yield from views(inner)
         yield from [View(x, 0, ()) for partial in step.partials for x in partial[:2] if x is not None]
     elif isinstance(step, Repeat):
-        yield from (*step.constants, *[x.first for x in step.carried], *step.arrays)
+        yield from (*step.constants, *[x.first for x in step.carried])
+        yield from [view for view in step.arrays if view is not None]
+        for again in step.again:
+            yield from (*again.constants, *again.firsts, *again.arrays)
         yield from written(step)
     elif isinstance(step, Choose):
         yield from (step.number, *step.inputs)
@@ -264,6 +294,8 @@ def written(step: Step) -> Iterator[View]:
         yield from views(step)
     elif isinstance(step, Repeat):
         places = [view for x in step.carried for view in (*(x.buffers or ()), x.stack, x.last)]
+        for again in step.again:
+            places += [*[view for pair in again.buffers for view in pair], *again.kept, again.numbers, again.work]
         yield from [view for view in (*places, *step.stacks, step.work) if view is not None]
     elif isinstance(step, Choose):
         yield from [view for view in (*step.results, step.work) if view is not None]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .program import (
+    Again,
     Blocks,
     Buffer,
     Call,
@@ -66,6 +67,20 @@ def _repeat(step: Repeat, places: Places) -> Repeat:
         arrays=moved(step.arrays),
         stacks=moved(step.stacks),
         work=moved([step.work])[0],
+        again=tuple([_again(x, places) for x in step.again]),
+    )
+
+
+def _again(again: Again, places: Places) -> Again:
+    numbers, work = _moved([again.numbers, again.work], places)
+    return again._replace(
+        constants=_moved(again.constants, places),
+        firsts=_moved(again.firsts, places),
+        arrays=_moved(again.arrays, places),
+        buffers=tuple([_moved(pair, places) for pair in again.buffers]),
+        kept=_moved(again.kept, places),
+        numbers=numbers,
+        work=work,
     )
 
 

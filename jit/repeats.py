@@ -8,20 +8,24 @@ import numpy as np
 
 from autograd.primitive import Aval
 
+from .again import contiguous, made_again
 from .graph import Atom, Choice, Equation, Graph, Loop, Var
 from .inplace import carried_in_place
 from .lowering import Group, Lowering
+from .passes.dce import dce
 from .plan import plan
 from .program import Carried, Choose, Program, Repeat, View
-from .views import is_contiguous, row_major
+from .views import row_major
 
 
 def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Graph], Program]) -> None:
     """Adds the loop of which these are the results, as a step; `program_of` gives the program of its body."""
     loop: Loop = dict(results[0].params)["loop"]
-    outs = {dict(x.params)["pick"]: x.out for x in results if x.out.aval.size}
-    given = [_contiguous(low, x) for x in results[0].inputs]
+    outs = {dict(x.params)["pick"]: x.out for x in results if x.out.aval.size and x.out not in low.forgotten}
     m, n = loop.constants, loop.constants + loop.carried
+    given = [contiguous(low, x) for x in results[0].inputs[:n]]
+    arrays = [None if x in low.forgotten else contiguous(low, x) for x in results[0].inputs[n:]]
+    again = made_again(low, results[0], program_of)
     begins = _begins(low, loop, outs)
     ends = _ends(low, loop, outs, begins)
     places: dict[int, View] = {}
@@ -32,12 +36,10 @@ def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Gra
         begin = places[begins[i]]
         places[pick] = begin._replace(offset=begin.offset + (-size if loop.reverse else size))
     shared = {*begins.values(), *ends.values()}
-    picks = [i for i in range(loop.carried, len(loop.body.outputs)) if i not in shared]
-    for i in picks:
-        if i in outs:
-            places[i] = low.new_buffer(outs[i])
+    picks = [i for i in range(loop.carried, len(loop.body.outputs)) if i in outs and i not in shared]
+    places.update({i: low.new_buffer(outs[i]) for i in picks})
     kept = [*range(loop.carried), *picks]
-    program = program_of(loop.body._replace(outputs=tuple([loop.body.outputs[i] for i in kept])))
+    program = program_of(dce(loop.body._replace(outputs=tuple([loop.body.outputs[i] for i in kept]))))
     for i, x in enumerate(carried):
         if x.buffers is not None:
             changed = carried_in_place(program, m + i, i)
@@ -48,8 +50,8 @@ def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Gra
     work = low.buffer("work", 0, Aval((size,), np.dtype(np.uint8))) if size else None
     stacks = tuple([places.get(i) for i in picks])
     step = Repeat(
-        program, loop.length, loop.reverse, tuple(given[:m]), tuple(carried), tuple(given[n:]), stacks, work,
-        loop.dynamic,
+        program, loop.length, loop.reverse, tuple(given[:m]), tuple(carried), tuple(arrays), stacks, work,
+        loop.dynamic, again,
     )  # fmt: skip
     low.groups.append(Group((), step))
     for i, out in outs.items():
@@ -60,7 +62,7 @@ def choose(low: Lowering, results: Sequence[Equation], program_of: Callable[[Gra
     """Adds the choice of which these are the results, as a step; `program_of` gives the program of a case."""
     choice: Choice = dict(results[0].params)["loop"]
     outs = {dict(x.params)["pick"]: x.out for x in results if x.out.aval.size}
-    index, *given = [_contiguous(low, x) for x in results[0].inputs]
+    index, *given = [contiguous(low, x) for x in results[0].inputs]
     places = {i: low.new_buffer(x) for i, x in outs.items()}
     programs = tuple([program_of(body) for body in choice.bodies])
     size = max([plan(program).size for program in programs])
@@ -69,11 +71,6 @@ def choose(low: Lowering, results: Sequence[Equation], program_of: Callable[[Gra
     low.groups.append(Group((), Choose(programs, index, tuple(given), ends, work)))
     for i, out in outs.items():
         low.places[out], low.ready[out] = places[i], len(low.groups)
-
-
-def _contiguous(low: Lowering, x: Atom) -> View:
-    view, _ = low.view(x)
-    return view if is_contiguous(view, x.aval.shape) else low.copy(x)[0]  # type: ignore[arg-type]
 
 
 def _begins(low: Lowering, loop: Loop, outs: dict[int, Var]) -> dict[int, int]:

@@ -37,6 +37,9 @@ def with_residuals(loop: Loop, graph: Graph, inputs: Mapping[Atom, Var]) -> tupl
 
     **Returns:** the body, with elements of stacks as further inputs, and the results of the loop that these are.
     """
+    if loop.kept:
+        # There is no room for values of all steps.
+        return graph, []
     places = {x: i for i, x in enumerate(loop.body.outputs) if i >= loop.carried and isinstance(x, Var)}
     known = {x.out: x.primitive for x in loop.body.equations}
     same = _same(loop.body, graph, inputs)

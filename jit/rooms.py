@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from autograd.primitive import Aval
@@ -46,4 +47,4 @@ def _changed(loop: Loop | Choice, factor: int) -> Loop | Choice:
     if isinstance(loop, Choice):
         return Choice(tuple([_roomier(body, factor) for body in loop.bodies]))
     length = loop.length * factor if loop.dynamic else loop.length
-    return Loop(_roomier(loop.body, factor), loop.constants, loop.carried, length, loop.reverse, loop.dynamic)
+    return replace(loop, body=_roomier(loop.body, factor), length=length)

@@ -24,10 +24,13 @@ from .roll import LEAST_SAVED, rolled
 ROOM, FEWEST_STEPS = 1 << 20, 64
 
 
-def recorded_loop(loop: Any, carried: Sequence[Any], xs: Sequence[Any], length: int, reverse: bool) -> tuple[Any, Any]:
+def recorded_loop(
+    loop: Any, carried: Sequence[Any], xs: Sequence[Any], length: int, reverse: bool, kept: int
+) -> tuple[Any, Any]:
     """The last values that are carried and the stacked results of a loop, as a result of `autograd.scan`.
 
-    **Arguments:** `loop`, whose `step(carried, element)` runs the body; the first values `carried`; the arrays `xs`.
+    **Arguments:** `loop`, whose `step(carried, element)` runs the body; the first values `carried`; the arrays `xs`;
+    of how many steps the gradient keeps what they begin with, 0 for all.
 
     **Errors:** those of the body, and of `recorded_body`.
     """
@@ -41,7 +44,7 @@ def recorded_loop(loop: Any, carried: Sequence[Any], xs: Sequence[Any], length: 
 
     body = recorded_body(loop.name, [], [*before, *elements], run)
     graph, last = with_candidates(body.graph, len(before)), len(body.graph.outputs) - len(before)
-    made = Loop(graph, len(body.constants), len(before), length, reverse)
+    made = Loop(graph, len(body.constants), len(before), length, reverse, kept=kept)
     outputs = bind(made, [*body.constants, *carried, *xs], pullback)
     return loop.outcome(outputs[: len(before)], outputs[len(before) : last])
 

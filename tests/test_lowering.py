@@ -7,6 +7,7 @@ from autograd import ops, stop_gradient
 from autograd.custom import custom_call
 from autograd.function import function_call, function_output
 from autograd.primitive import PRIMITIVES, Aval, Primitive
+from autograd.rerun import rerun_call, rerun_output
 from jit import fuse
 from jit.emit.calls import CALLS
 from jit.emit.scalar import SCALAR
@@ -20,6 +21,8 @@ from jit.views import VIEWS
 #: Nodes of tapes: a compiled call, whose function is recorded instead; a loop, whose results are equations; and what
 #: stands for a call of an `ag.Function`, which is gone once its gradient has been taken.
 ON_TAPES = {compiled_call, compiled_output, loop_call, loop_output, function_call, function_output}
+#: Loops that Python runs, which compiled ones never are.
+ON_TAPES |= {rerun_call, rerun_output}
 WAYS = [
     set(SCALAR),
     set(VIEWS),

@@ -11,6 +11,7 @@ from autograd import ops
 from autograd.custom import custom_call
 from autograd.function import function_call, function_output
 from autograd.primitive import PRIMITIVES, Primitive
+from autograd.rerun import rerun_call, rerun_output
 from tests.cases import CASES, REPEATED, SMOOTH, has_rule
 from tests.references import REFERENCES
 
@@ -23,8 +24,8 @@ _NAMES = subprocess.run(
     text=True,
     check=True,
 )
-#: What stands on a tape for functions of the user's, which have tests of their own.
-USERS = {custom_call, function_call, function_output}
+#: What stands on a tape for functions of the user's, loops among them, which have tests of their own.
+USERS = {custom_call, function_call, function_output, rerun_call, rerun_output}
 EVERY = [PRIMITIVES[name] for name in sorted(_NAMES.stdout.split()) if PRIMITIVES[name] not in USERS]
 NUMPY_OWN = [ufunc for ufunc in ops.UFUNCS if isinstance(ufunc, np.ufunc)]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from llvmlite import ir
 
 from ..program import Choose
+from .again import Address, Run
 from .nest import OUT_OF_RANGE
-from .repeat import Address, Run
 from .types import INDEX, index, store
 
 

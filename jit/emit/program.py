@@ -30,6 +30,7 @@ from ..program import (
     nests,
     views,
 )
+from .again import Run
 from .blas import alloca
 from .blocks import add_up, share
 from .calls import CALLS, foreign
@@ -41,7 +42,7 @@ from .lapack import ROUTINES
 from .loops import loop
 from .nest import scalars
 from .outline import last_reads, makes, pieces
-from .repeat import Run, repeat
+from .repeat import repeat
 from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
 from .wiring import Layout, Location, Wiring
 
@@ -174,7 +175,7 @@ class _Body:
             elif isinstance(step, Blocks):
                 self.blocks(step)
             elif isinstance(step, Repeat):
-                repeat(self.builder, step, self.address, self.runner(step.program), self.noted)
+                repeat(self.builder, step, self.address, self.runner, self.noted)
             elif isinstance(step, Choose):
                 runs = [self.runner(program) for program in step.programs]
                 choose(self.builder, step, self.address, runs, self.noted())

@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import NamedTuple
 
 from llvmlite import ir
 
 from autograd.primitive import Aval
 
-from ..program import Carried, Repeat, View
+from ..program import Carried, Program, Repeat
+from .again import Address, Run, States, copied, element
 from .blas import alloca
 from .loops import loop, while_loop
-from .types import INDEX, index, load, memory_type, opaque, store
+from .types import index, load, memory_type, opaque, store
 
 #: The status of a kernel in which a loop took more steps than there is memory for.
 NO_ROOM = 2**62 + 2
 
-Address = Callable[[View], ir.Value]
-#: From the addresses of inputs, outputs and the workspace by kind and position to the outputs of shape ().
-Run = Callable[[dict[tuple[str, int], ir.Value]], dict[int, ir.Value]]
 
-
-def repeat(builder: ir.IRBuilder, step: Repeat, address: Address, run: Run, status: Callable[[], ir.Value]) -> None:
+def repeat(
+    builder: ir.IRBuilder,
+    step: Repeat,
+    address: Address,
+    runner: Callable[[Program], Run],
+    status: Callable[[], ir.Value],
+) -> None:
     """Emits a loop.
 
-    **Arguments:** `address`, which gives that of a view; `run`, which emits the program of a step; `status`, which
-    gives where the loop says that there was no room for all its steps.
+    **Arguments:** `address`, which gives that of a view; `runner`, which gives what emits the program of a step;
+    `status`, which gives where the loop says that there was no room for all its steps.
     """
     if step.dynamic:
-        _Dynamic(builder, step, address, run).emit_while(status)
+        _Dynamic(builder, step, address, runner).emit_while(status)
     else:
-        _Emitter(builder, step, address, run).emit()
+        _Emitter(builder, step, address, runner).emit()
 
 
 class _Emitter:
-    def __init__(self, builder: ir.IRBuilder, step: Repeat, address: Address, run: Run) -> None:
-        self.builder, self.step, self.run = builder, step, run
+    def __init__(self, builder: ir.IRBuilder, step: Repeat, address: Address, runner: Callable[[Program], Run]) -> None:
+        self.builder, self.step, self.run = builder, step, runner(step.program)
         body, m, k = step.program.graph, len(step.constants), len(step.carried)
         self.avals = [x.aval for x in body.inputs[m : m + k]]
         self.elements = [x.aval for x in body.inputs[m + k :]]
         self.made = [x.aval for x in body.outputs[k:]]
         self.constants = [address(view) for view in step.constants]
-        self.arrays = [address(view) for view in step.arrays]
+        self.arrays = [None if view is None else address(view) for view in step.arrays]
+        self.again = [States(builder, x, address, runner(x.program)) for x in step.again]
         self.stacks = [None if view is None else address(view) for view in step.stacks]
         self.work = None if step.work is None else address(step.work)
         places = zip(step.carried, self.avals, strict=True)
@@ -51,6 +54,8 @@ class _Emitter:
 
     def emit(self) -> None:
         begin = [x for place in self.carried for x in place.begin()]
+        for states in self.again:
+            states.begin()
         rest = iter(loop(self.builder, self.step.length, begin, self.body))
         for place in self.carried:
             place.end([next(rest) for _ in range(place.count)])
@@ -64,8 +69,12 @@ class _Emitter:
         i = self.position(i, state)
         rest = iter(state)
         turns = [place.turn(i, [next(rest) for _ in range(place.count)]) for place in self.carried]
+        made = {place: x for states in self.again for place, x in states.at(i).items()}
         inputs = [*self.constants, *[turn.read for turn in turns]]
-        inputs += [element(b, base, aval, i) for base, aval in zip(self.arrays, self.elements, strict=True)]
+        inputs += [
+            made[place] if base is None else element(b, base, aval, i)
+            for place, (base, aval) in enumerate(zip(self.arrays, self.elements, strict=True))
+        ]
         stacks = [
             None if base is None else element(b, base, aval, i)
             for base, aval in zip(self.stacks, self.made, strict=True)
@@ -167,9 +176,7 @@ class _Place:
         """Ends a loop of which only now is known after how many steps."""
 
     def copy(self, target: ir.Value, source: ir.Value) -> None:
-        b = self.builder
-        memcpy = b.module.declare_intrinsic("llvm.memcpy", [target.type, source.type, INDEX])
-        b.call(memcpy, [target, source, index(_bytes(self.aval)), ir.Constant(ir.IntType(1), 0)])
+        copied(self.builder, target, source, self.aval)
 
 
 class _Register(_Place):
@@ -259,13 +266,3 @@ def _kind_of(it: Carried) -> type[_Place]:
     if it.buffers is None:
         return _Register
     return _InPlace if it.buffers[0] == it.buffers[1] else _Buffers
-
-
-def element(builder: ir.IRBuilder, base: ir.Value, aval: Aval, i: ir.Value) -> ir.Value:
-    """The address of an element of an array with an axis for the steps."""
-    distance = builder.mul(i, index(_bytes(aval)), flags=("nsw",))
-    return builder.gep(base, [distance], inbounds=True, source_etype=ir.IntType(8))
-
-
-def _bytes(aval: Aval) -> int:
-    return prod(aval.shape) * aval.dtype.itemsize

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from autograd import ops
 from autograd.primitive import Primitive
@@ -105,9 +106,7 @@ class _Change:
                 outputs[len(outputs) - loop.carried + place] = new
         equations = [e for e in equations if e.out not in renamed]
         graph = body._replace(inputs=tuple(own), equations=tuple(equations), outputs=tuple(outputs))
-        self.loop = Loop(
-            substituted(graph, renamed), loop.constants, loop.carried, loop.length, loop.reverse, loop.dynamic
-        )
+        self.loop = replace(loop, body=substituted(graph, renamed))
         self.inputs = tuple(given)
 
     def formed(self, equations: list[Equation], x: Atom, params: Params) -> Var:

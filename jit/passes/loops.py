@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..graph import Atom, Choice, Equation, Graph, Literal, Loop, Var
@@ -86,7 +87,7 @@ def _reduced(use: _Use, optimise: Callable[[Graph], Graph]) -> tuple[_Use, dict[
 
 
 def _with(loop: Loop, body: Graph, constants: int, carried: int) -> Loop:
-    return Loop(body, constants, carried, loop.length, loop.reverse, loop.dynamic)
+    return replace(loop, body=body, constants=constants, carried=carried)
 
 
 def _without_constants(use: _Use) -> _Use:

@@ -8,6 +8,7 @@ So the gradient of a matrix by which every step multiplies reads and writes that
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
 
@@ -64,7 +65,7 @@ class _Split:
                 outputs.append(v)
             self.stacks[v] = len(kept) + outputs[len(kept) :].index(v)
         smaller = body._replace(inputs=tuple([body.inputs[i] for i in rest]), outputs=tuple(outputs))
-        self.smaller = Loop(dce(smaller), m, len(kept), self.loop.length, self.loop.reverse)
+        self.smaller = replace(self.loop, body=dce(smaller), carried=len(kept))
         self.left = tuple([self.inputs[i] for i in rest])
 
     def replaced(self, equation: Equation) -> list[Equation]:
