@@ -100,7 +100,8 @@ class Primitive:
     where the shape and dtype of the inputs suffice); `elementwise` marks the ops whose element
     `out[i]` depends on the elements `x[i]`, `y[i]` alone, after broadcasting. Where the first rule gives
     an array of mostly zeros, `add_vjp(total, g, *inputs, **params)` adds that to an array in place. `view` marks
-    the ops whose result is the memory of their input, seen in another way.
+    the ops whose result is the memory of their input, seen in another way; `moves` those that move the elements of
+    their first input, or add them up.
     """
 
     name: str
@@ -111,11 +112,14 @@ class Primitive:
     elementwise: bool = False
     add_vjp: Callable[..., None] | None = None
     view: bool = False
+    moves: bool = False
     #: The rules, or the one for all inputs, as the sweep calls them.
     rules: tuple[Rule | None, ...] | Rule = field(init=False)
     differentiable: bool = field(init=False)
     reads_inputs: bool = field(init=False)
     reads_out: bool = field(init=False)
+    #: Whether the rules take cotangents with a mask (`ops/masking.py`): those that are linear in each of its elements.
+    masks: bool = field(init=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.vjps, tuple):
@@ -127,6 +131,7 @@ class Primitive:
         object.__setattr__(self, "differentiable", has_rule)
         object.__setattr__(self, "reads_inputs", self.saves in ("inputs", "both"))
         object.__setattr__(self, "reads_out", self.saves in ("out", "both"))
+        object.__setattr__(self, "masks", self.elementwise or self.moves)
         if self.name in PRIMITIVES:
             raise ValueError(f"there is a primitive `{self.name}` already; give the new one another name")
         PRIMITIVES[self.name] = self

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from .hooks import Handle, Hookable, check_numbers
 from .memory import WRITES, next_number, still_there
+from .ops.masking import Masked, filled
 from .primitive import Primitive
 from .stepping import stepped
 
@@ -354,9 +355,9 @@ def sweep(
             continue
         hooks: Any = getattr(node, "hooks", None) if hooked else None
         if hooks is not None:
-            g = hooks.on_gradient(g, wrap, lift is None)
+            g = _shown(hooks.on_gradient, g, wrap, lift is None)
         if node in ends:
-            found[node] = g
+            found[node] = filled(g)
         parents = node.parents
         if wanted is not None:
             if wanted.isdisjoint(parents):
@@ -375,15 +376,24 @@ def sweep(
             inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
         rules: Any = primitive.rules
         if hooks is not None:
-            g = hooks.before_rules(g, wrap, lift is None)
+            g = _shown(hooks.before_rules, g, wrap, lift is None)
+        mask = None
+        if type(g) is Masked:
+            add = None
+            if not primitive.masks:
+                mask, g = g, g.filled()
         if type(rules) is not tuple:
             rules = [_given(gx) for gx in rules(g, out, inputs, params)]
+        if mask is not None:
+            rules = mask.through(rules)
         if checked or (hooks is not None and hooks.after):
             together: Any = _by_input(node, rules, g, out, inputs)
             if checked:
-                check_numbers(node.name, together, None if hooks is None else hooks.where, wrap)
-            if hooks is not None:
-                together = hooks.after_rules(together, g, wrap, lift is None)
+                check_numbers(
+                    node.name, [filled(gx) for gx in together], None if hooks is None else hooks.where, wrap
+                )
+            if hooks is not None and hooks.after:
+                together = hooks.after_rules([filled(gx) for gx in together], filled(g), wrap, lift is None)
             rules, add = [_given(gx) for gx in together], None
         for i, parent in enumerate(parents):
             if parent is None or i >= len(rules):
@@ -404,8 +414,16 @@ def sweep(
     for leaf, g in cotangents.items():
         if targets is None or leaf in targets:
             hooks = getattr(leaf, "hooks", None) if hooked else None
+            g = filled(g)
             found[leaf] = g if hooks is None else hooks.on_gradient(g, wrap, lift is None)
     return found
+
+
+def _shown(hook: Callable[..., Any], g: Any, wrap: Any, bare: bool) -> Any:
+    """The cotangent as hooks leave it: with its mask, unless they change it."""
+    plain = filled(g)
+    shown = hook(plain, wrap, bare)
+    return g if shown is plain else shown
 
 
 def is_watched(seeds: list[tuple[Any, Any]]) -> bool:

@@ -19,6 +19,7 @@ from .hooks import after_accumulation
 from .memory import Overwritten, next_number
 from .operators import Operators
 from .ops.broadcasting import repeated
+from .ops.masking import filled
 from .primitive import PLAIN, Aval, Primitive, aval_of
 from .protocols import Protocols
 from .tape import (
@@ -262,7 +263,7 @@ def _operand(primitive: Primitive, x: Any) -> Any:
     """
     if type(x) in PLAIN:
         return x
-    x = as_array(x)
+    x = filled(as_array(x))
     if isinstance(x, Tensor):
         return x
     if x.dtype.kind not in "biufc":

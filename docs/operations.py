@@ -64,6 +64,9 @@ CONVENTIONS = (
     Convention("`xlogy(x, 0)` at 0", lambda x: ag.special.xlogy(x, 0.0), 0.0, 0.0),
     Convention("`entr` at 0", ag.special.entr, 0.0, np.inf),
     Convention("`sinc` at 0", ag.special.sinc, 0.0, 0.0),
+    Convention("`where`: the branch not taken counts for nothing", lambda x: np.where(x > 0, np.sqrt(x), x), 0.0, 1.0),
+    Convention("`clip` beyond a bound, as the branch not taken", lambda x: np.clip(np.log(x), -9.0, 9.0), 0.0, 0.0),
+    Convention("a plain 0 times an infinite derivative", lambda x: 0 * np.sqrt(x), 0.0, np.nan),
 )
 
 

@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     "autograd.weak",
     "autograd.primitive",
+    "autograd.ops.broadcasting",
+    "autograd.ops.masking",
     "autograd.deferred",
     "autograd.hooks",
     "autograd.memory",
@@ -20,7 +22,6 @@ ORDER = (
     "autograd.tape",
     "autograd.errors",
     "autograd.tree",
-    "autograd.ops.broadcasting",
     "autograd.ops.elementwise",
     "autograd.ops.special",
     "autograd.ops.movement",

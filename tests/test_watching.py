@@ -46,7 +46,8 @@ def test_it_is_the_first_that_is_named_and_its_input(product, which):
     w = leaf(1.0)
     with ag.detect_anomaly():
         y = product(ag.tensor([np.inf]), ag.exp(ag.sin(w)))
-        z = ag.where(ag.tensor([False]), y, 0.0).sum()
+        with np.errstate(invalid="ignore"):
+            z = (y * 0.0).sum()
         with pytest.raises(RuntimeError, match=f"Function 'MulBackward0' returned nan values in its {which}th output"):
             z.backward()
 

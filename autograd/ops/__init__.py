@@ -66,10 +66,10 @@ from .elementwise import (
     tan,
     tanh,
     trunc,
-    where,
 )
 from .indexing import gather, scatter_add
 from .linalg import cholesky, eigh, lu, lu_solve, pinv, qr, solve, solve_triangular, svd
+from .masking import where
 from .movement import Index, concatenate, put, slice_, transpose, unslice
 from .ordering import argsort, searchsorted
 from .reduction import argmax, argmin, cumsum, max, min, prod

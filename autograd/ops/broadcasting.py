@@ -72,6 +72,7 @@ reshape = Primitive(
     vjps=(Swept(_reshape_rule),),
     saves="shapes",
     view=True,
+    moves=True,
 )
 
 expand = Primitive(
@@ -81,6 +82,7 @@ expand = Primitive(
     vjps=(Swept(lambda g, _, inputs, params: unbroadcast(g, inputs[0])),),
     saves="shapes",
     view=True,
+    moves=True,
 )
 
 sum = Primitive(
@@ -89,6 +91,7 @@ sum = Primitive(
     aval=_sum_aval,
     vjps=(Swept(lambda g, _, inputs, params: unreduce(g, inputs[0].shape, params["axis"], params["keepdims"])),),
     saves="shapes",
+    moves=True,
 )
 
 astype = Primitive(

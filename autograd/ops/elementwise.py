@@ -15,6 +15,7 @@ from scipy import special
 
 from ..primitive import Aval, Primitive, Rule, Swept
 from .broadcasting import unbroadcast, zeros
+from .masking import masked, promoted, where
 
 LN2 = float(np.log(2.0))
 LN10 = float(np.log(10.0))
@@ -82,16 +83,6 @@ def ufunc_aval(ufunc: Any, avals: tuple[Aval, ...]) -> Aval:
     return Aval(np.broadcast_shapes(*[x.shape for x in avals]), dtypes[-1])
 
 
-def _promoted(*avals: Aval) -> Aval:
-    shape = np.broadcast_shapes(*[x.shape for x in avals])
-    return Aval(shape, np.result_type(*[x.dtype for x in avals]))
-
-
-def _where_aval(condition: Aval, x: Aval, y: Aval) -> Aval:
-    out = _promoted(x, y)
-    return Aval(np.broadcast_shapes(condition.shape, out.shape), out.dtype)
-
-
 def _pow_x(_out: Any, x: Any, y: Any) -> Any:
     # x**0 is constant, also at x = 0 where y * x**(y - 1) would be 0 * inf.
     if type(y) is int or isinstance(y, float):
@@ -111,24 +102,6 @@ def _pow_y(out: Any, x: Any, _y: Any) -> Any:
 def _inverse(x: Any) -> Any:
     # The same number from NumPy, which would make an array of the 1 first.
     return np.reciprocal(x) if type(x) is np.ndarray and x.dtype.kind == "f" else 1 / x
-
-
-#: Zeros without axes: NumPy takes them as they are, and would make an array of a Python number first.
-_ZEROS: dict[Any, Any] = {np.dtype(name): np.zeros((), name) for name in ("float32", "float64")}
-
-
-def _where_x(g: Any, _: Any, inputs: Any, params: Any) -> Any:
-    condition, x, _y = inputs
-    if type(g) is type(condition) is np.ndarray:
-        return unbroadcast(np.where(condition, g, _ZEROS.get(g.dtype, 0)), x)
-    return unbroadcast(where(condition, g, 0), x)
-
-
-def _where_y(g: Any, _: Any, inputs: Any, params: Any) -> Any:
-    condition, _x, y = inputs
-    if type(g) is type(condition) is np.ndarray:
-        return unbroadcast(np.where(condition, _ZEROS.get(g.dtype, 0), g), y)
-    return unbroadcast(where(condition, 0, g), y)
 
 
 def _relu(x: Any) -> Any:
@@ -173,7 +146,7 @@ arctanh    = elementwise("arctanh",    np.arctanh,    lambda _, x: 1 / ((1 - x) 
 sigmoid    = elementwise("sigmoid",    special.expit, lambda out, _: out * (1 - out), saves="out")
 softplus   = elementwise("softplus",   special.expit, lambda _, x: sigmoid(x), saves="inputs",
                          eval=lambda x: np.logaddexp(x, 0))
-relu       = elementwise("relu",       np.sqrt,       lambda out, _: greater(out, 0), saves="out", eval=_relu, aval=_promoted)
+relu       = elementwise("relu",       np.sqrt,       lambda out, _: greater(out, 0), saves="out", eval=_relu, aval=promoted)
 erf        = elementwise("erf",        special.erf,   lambda _, x: TWO_OVER_SQRT_PI * exp(-(x * x)), saves="inputs")
 erfc       = elementwise("erfc",       special.erfc,  lambda _, x: -TWO_OVER_SQRT_PI * exp(-(x * x)), saves="inputs")
 isnan      = elementwise("isnan",      np.isnan)
@@ -216,25 +189,15 @@ div = Primitive(
     elementwise=True,
 )
 
-where = Primitive(
-    "where",
-    eval=np.where,
-    aval=_where_aval,
-    # A product with the mask would let a NaN of the branch not taken through.
-    vjps=(None, Swept(_where_x), Swept(_where_y)),
-    saves="inputs",
-    elementwise=True,
-)
-
 clip = Primitive(
     "clip",
     eval=lambda x, low, high: np.minimum(np.maximum(x, low), high),
-    aval=_promoted,
+    aval=promoted,
     # At the bounds the gradient is that of `x`, as in PyTorch.
     vjps=(
-        lambda g, _, x, low, high: unbroadcast(where(logical_and(x >= low, x <= high), g, 0), x),
-        lambda g, _, x, low, high: unbroadcast(where(logical_and(x < low, low < high), g, 0), low),
-        lambda g, _, x, low, high: unbroadcast(where(logical_or(x > high, low >= high), g, 0), high),
+        lambda g, _, x, low, high: unbroadcast(masked(g, logical_and(x >= low, x <= high)), x),
+        lambda g, _, x, low, high: unbroadcast(masked(g, logical_and(x < low, low < high)), low),
+        lambda g, _, x, low, high: unbroadcast(masked(g, logical_or(x > high, low >= high)), high),
     ),
     saves="inputs",
     elementwise=True,

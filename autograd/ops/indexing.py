@@ -23,6 +23,7 @@ gather = Primitive(
     vjps=(lambda g, _, x, *indices: scatter_add(g, *indices, shape=x.shape),),
     saves="inputs",
     add_vjp=lambda total, g, _, *indices: np.add.at(total, tuple(indices), g),
+    moves=True,
 )
 
 scatter_add = Primitive(
@@ -31,4 +32,5 @@ scatter_add = Primitive(
     aval=lambda x, *indices, shape: Aval(shape, x.dtype),
     vjps=(lambda g, _, x, *indices, shape: gather(g, *indices),),
     saves="inputs",
+    moves=True,
 )

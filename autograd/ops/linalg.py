@@ -24,8 +24,9 @@ from ..primitive import Aval, Primitive, Shape
 from . import lapack
 from .broadcasting import astype, reshape, unbroadcast
 from .contraction import transposed
-from .elementwise import equal, logical_and, where
+from .elementwise import equal, logical_and
 from .indexing import scatter_add
+from .masking import where
 from .movement import concatenate, slice_
 
 # ---- parts of matrices ----

@@ -96,6 +96,7 @@ transpose = Primitive(
     vjps=(Swept(lambda g, _, inputs, params: transpose.on(g, back(params["axes"]))),),
     saves="shapes",
     view=True,
+    moves=True,
 )
 
 slice_ = Primitive(
@@ -106,6 +107,7 @@ slice_ = Primitive(
     saves="shapes",
     add_vjp=_add_unsliced,
     view=True,
+    moves=True,
 )
 
 unslice = Primitive(
@@ -114,6 +116,7 @@ unslice = Primitive(
     aval=lambda x, *, shape, index: Aval(shape, x.dtype),
     vjps=(Swept(lambda g, _, inputs, params: slice_.on(g, {"index": params["index"]})),),
     saves="shapes",
+    moves=True,
 )
 
 # `x` with `y` in the place of x[index].
@@ -126,6 +129,7 @@ put = Primitive(
         Swept(lambda g, _, inputs, params: _as(inputs[1].dtype, slice_.on(g, params))),
     ),
     saves="shapes",
+    moves=True,
 )
 
 concatenate = Primitive(
@@ -134,4 +138,5 @@ concatenate = Primitive(
     aval=_concatenate_aval,
     vjps=Swept(_concatenate_rule),
     saves="shapes",
+    moves=True,
 )

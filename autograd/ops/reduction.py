@@ -103,4 +103,5 @@ cumsum = Primitive(
     aval=lambda x, *, axis, reverse: Aval(x.shape, np.cumsum(np.empty(0, x.dtype)).dtype),
     vjps=(lambda g, _, x, *, axis, reverse: cumsum(g, axis=axis, reverse=not reverse),),
     saves="shapes",
+    moves=True,
 )

@@ -27,9 +27,9 @@ from .elementwise import (
     sign,
     square,
     ufunc_aval,
-    where,
 )
 from .elementwise import UFUNCS as ELEMENTARY
+from .masking import where
 
 SQRT_HALF = float(np.sqrt(0.5))
 SQRT_TWO_PI = float(np.sqrt(2 * np.pi))
