@@ -389,9 +389,7 @@ def sweep(
         if checked or (hooks is not None and hooks.after):
             together: Any = _by_input(node, rules, g, out, inputs)
             if checked:
-                check_numbers(
-                    node.name, [filled(gx) for gx in together], None if hooks is None else hooks.where, wrap
-                )
+                check_numbers(node.name, [filled(gx) for gx in together], None if hooks is None else hooks.where, wrap)
             if hooks is not None and hooks.after:
                 together = hooks.after_rules([filled(gx) for gx in together], filled(g), wrap, lift is None)
             rules, add = [_given(gx) for gx in together], None
