@@ -9,9 +9,10 @@ import numpy as np
 
 from . import functions
 from .context import Cotangents
+from .memory import next_number
 from .primitive import Primitive, aval_of
 from .schedules import replayed
-from .tape import Node, enable_grad, next_number, no_grad, setting, sweep
+from .tape import Node, enable_grad, no_grad, setting, sweep
 from .tensor import Tensor, constant
 from .transforms import fresh, grad
 
