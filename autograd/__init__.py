@@ -9,7 +9,7 @@ x.grad                                  # tensor(12.)
 ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
-from . import functional, linalg, special
+from . import functional, linalg, random, special
 from .branches import cond, switch
 from .control import fori_loop, map, scan, while_loop
 from .creation import (
@@ -404,6 +404,7 @@ __all__ = [
     "prod",
     "ptp",
     "quantile",
+    "random",
     "ravel",
     "reciprocal",
     "record",

@@ -112,10 +112,23 @@ class Tape:
     not compute large arrays unless their values are asked for; its `control`, where there is one, records loops and
     branches as operations, and `roll(tape, node, guard, inputs, outputs)` gives the outputs by loops where operations
     repeat themselves from that node and that guard on; `notes` say what has become of them. What was made before the
-    number `began` is from outside, and so is a constant that is not among those `made`.
+    number `began` is from outside, and so is a constant that is not among those `made`. `states` are those of random
+    generators: what a call leaves in a tensor from outside, `None` where nothing may be drawn.
     """
 
-    __slots__ = ("accumulated", "began", "control", "defers", "guards", "leaves", "made", "nodes", "notes", "roll")
+    __slots__ = (
+        "accumulated",
+        "began",
+        "control",
+        "defers",
+        "guards",
+        "leaves",
+        "made",
+        "nodes",
+        "notes",
+        "roll",
+        "states",
+    )
 
     def __init__(
         self,
@@ -131,6 +144,7 @@ class Tape:
         self.leaves: dict[Any, Any] = {}
         self.made: set[Any] = set()
         self.accumulated: list[tuple[Any, Any]] = []
+        self.states: dict[Any, Any] | None = None
 
     def __repr__(self) -> str:
         return f"<Tape of {len(self.nodes)} equations and {len(self.guards)} guards>"

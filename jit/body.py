@@ -54,17 +54,23 @@ class _BodyBuilder(GraphBuilder):
 
 
 def recorded_body(
-    name: str, constants: Sequence[Tensor], inputs: Sequence[Tensor], run: Callable[[], Sequence[Any]]
+    name: str,
+    constants: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    run: Callable[[], Sequence[Any]],
+    states: dict[Any, Any] | None = None,
 ) -> Body:
     """What `run` makes of tensors, as a body; its result are the outputs.
 
-    **Arguments:** `name` of the loop; `constants` and `inputs`, the tensors that stand for those of the body.
+    **Arguments:** `name` of the loop; `constants` and `inputs`, the tensors that stand for those of the body; `states`,
+    the states of random generators where a step begins, which are changed to those where it ends.
 
     **Errors:** `RuntimeError` where the body decides on a value, which may differ from step to step.
     """
     outer = current_tape()
     assert outer is not None
     tape = Tape(defers=True, control=outer.control)
+    tape.states = states
     with onto(tape), enable_grad():
         outputs = run()
     if tape.guards:

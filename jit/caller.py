@@ -52,7 +52,8 @@ class Result(NamedTuple):
     `gradients` are the tensors whose `.grad` the call sets, each a captured tensor or the position of a leaf of the
     arguments, with the position of the output, `None` if the function takes it away again. The results are `tensors` or
     arrays, and those without axes are Python's `numbers` or NumPy's. `nested` says whether the recording was made
-    within an outer gradient, `None` where that does not matter.
+    within an outer gradient, `None` where that does not matter. `states` are those of random generators, with the
+    positions of the outputs that they become.
     """
 
     leaves: tuple[int | Constant, ...]
@@ -61,6 +62,7 @@ class Result(NamedTuple):
     tensors: bool
     numbers: bool
     nested: bool | None
+    states: tuple[tuple[Tensor, int], ...] = ()
 
 
 class Wiring(NamedTuple):
@@ -254,8 +256,10 @@ class Writer:
             self.lines.append("__give(__w)")
         told = "" if self.refused is None else f"{self.name('f', self.refused)}(__r[0]); "
         self.lines.append(f"if __r[0]: {told}return __MISS")
+        after = [(f"{self.name('c', state)}.data[:]", outputs[i]) for state, i in self.result.states]
         if self.result.tensors:
             outputs = self.as_tensors(outputs)
+        self.lines += [f"{state} = {made}" for state, made in after]
         for target, position in self.result.gradients:
             if position is not None:
                 made = outputs[position] if self.result.tensors else f"__tensor({outputs[position]})"
@@ -286,13 +290,18 @@ class Writer:
         self.lines += [f"{y} = __tensor({x})" for y, x in zip(made, outputs, strict=True)]
         if self.link is not None:
             sources = [self.name("c", x) for x in self.sources]
-            values = [
-                f"{name}.data" if isinstance(x, Tensor) else name for name, x in zip(sources, self.sources, strict=True)
-            ]
+            values = [self.value_of(name, x) for name, x in zip(sources, self.sources, strict=True)]
             groups = [", ".join(xs) for xs in (made, self.given + sources, self.values + values)]
             link = f"{self.name('f', self.link)}([{groups[0]}], [{groups[1]}], [{groups[2]}])"
             self.lines.append(f"if {self.name('f', gradients_enabled)}(): {link}")
         return made
+
+    def value_of(self, name: str, source: Any) -> str:
+        """The expression of the array that was captured, as it is before the call changes it."""
+        if not isinstance(source, Tensor):
+            return name
+        is_state = any(source is state for state, _ in self.result.states)
+        return f"{name}.data.copy()" if is_state else f"{name}.data"
 
     def leaf_of_result(self, x: int | Constant, outputs: list[str]) -> str:
         if not isinstance(x, Constant):

@@ -82,6 +82,8 @@ def with_results(what: str, graph: Graph, result: Result) -> tuple[Graph, Tree]:
     """
     if result.gradients:
         raise TypeError(f"{what} cannot set the `.grad` of tensors; return the gradients: `ag.grad(loss, [w])`")
+    if result.states:
+        raise TypeError(f"{what} cannot change the state of a random generator; pass the random numbers as an argument")
     outputs: list[Atom] = []
     leaves = iter(result.leaves)
 

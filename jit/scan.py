@@ -34,19 +34,33 @@ def recorded_loop(
 
     **Errors:** those of the body, and of `recorded_body`.
     """
-    before = [placeholder(x) for x in carried]
-    elements = [element_of(x) for x in xs]
-
-    def run() -> list[Any]:
-        after, results = loop.step(before, elements)
-        # Beside its results a loop has what each step begins with, for the gradient.
-        return [*after, *results, *before]
-
-    body = recorded_body(loop.name, [], [*before, *elements], run)
+    outer = current_tape()
+    assert outer is not None
+    generators: list[Any] = []
+    while True:
+        given = [*carried, *[(outer.states or {}).get(x, x) for x in generators]]
+        before = [placeholder(x) for x in given]
+        elements = [element_of(x) for x in xs]
+        states = None if outer.states is None else dict(zip(generators, before[len(carried) :], strict=True))
+        run = partial(_step, loop, before, elements, states, generators)
+        body = recorded_body(loop.name, [], [*before, *elements], run, states)
+        if states is None or len(states) == len(generators):
+            break
+        # Only now it is known who draws: what they carry from step to step is part of the loop.
+        generators = list(states)
     graph, last = with_candidates(body.graph, len(before)), len(body.graph.outputs) - len(before)
     made = Loop(graph, len(body.constants), len(before), length, reverse, kept=kept)
-    outputs = bind(made, [*body.constants, *carried, *xs], pullback)
-    return loop.outcome(outputs[: len(before)], outputs[len(before) : last])
+    outputs = bind(made, [*body.constants, *given, *xs], pullback)
+    if outer.states is not None:
+        outer.states.update(zip(generators, outputs[len(carried) :], strict=False))
+    return loop.outcome(outputs[: len(carried)], outputs[len(before) : last])
+
+
+def _step(loop: Any, before: list[Any], elements: list[Any], states: Any, generators: list[Any]) -> list[Any]:
+    """What a step carries on, its results, and what it began with, which a loop keeps for the gradient."""
+    count = len(before) - len(generators)
+    after, results = loop.step(before[:count], elements)
+    return [*after, *[states[x] for x in generators], *results, *before]
 
 
 def recorded_while(loop: Any, carried: Sequence[Any]) -> list[Any]:

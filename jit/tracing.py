@@ -73,13 +73,17 @@ def trace(
     for target, g in accumulated:
         gradients.append((target, None if g is None else len(outputs)))
         outputs += [] if g is None else [g]
+    states = []
+    for state, after in (tape.states or {}).items():
+        states.append((state, len(outputs)))
+        outputs.append(after)
     outputs = list(rolled_results(tape, 0, 0, inputs, outputs))
     recording = graph_of(tape, inputs, outputs, orders)
     captures = any(isinstance(x.source, Tensor) and x.source.requires_grad for x in recording.captured)
     nested = bool(STATE.nesting) if captures or any(leaf.requires_grad for leaf in signature.leaves) else None
     tensors = any(leaf.is_tensor for leaf in signature.leaves) or (captures and (bool(nested) or not functional))
     numbers = not tensors and _of_numbers(signature)
-    result = Result(places, structure, tuple(gradients), tensors, numbers, nested)
+    result = Result(places, structure, tuple(gradients), tensors, numbers, nested, tuple(states))
     connected = tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs])
     return Trace(recording, result, connected, tuple(tape.notes))
 
@@ -89,7 +93,10 @@ def eager(function: Callable[..., Any], signature: Signature, values: Sequence[A
 
     **Arguments:** `values`, the leaves of the arguments, none of them a tensor.
     """
-    leaves, structure = flatten(_run(function, signature, values, None).outcome)
+    run = _run(function, signature, values, None)
+    for state, after in (run.tape.states or {}).items():
+        state.data[...] = after.data
+    leaves, structure = flatten(run.outcome)
     numbers = _of_numbers(signature)
     return unflatten(structure, [_value(x, numbers) if isinstance(x, Tensor) else x for x in leaves])
 
@@ -121,6 +128,7 @@ def _recorded(room: int | None) -> Iterator[Tape]:
     """
     control = None if room is None else Control(recorded_loop, recorded_while, recorded_switch, room)
     with ag.enable_grad(), onto(Tape() if control is None else Tape(True, control, rolled_results)) as tape:
+        tape.states = {}
         try:
             yield tape
         finally:

@@ -534,6 +534,14 @@ LINALG = [
     *[case(ops.pinv, x, prepare=well_conditioned, rcond=1e-6, **WITHIN) for x in (*MATRICES, (3, 4), (2, 1, 3))],
 ]
 
+WORDS = np.array([[0, 1, 2], [2**64 - 1, 2**63, 12345678901234567890]], np.uint64)
+RANDOM = [
+    case(ops.random_bits, WORDS, WORDS[::-1].copy()),
+    case(ops.random_bits, WORDS[0, 1], WORDS),
+    case(ops.random_bits, WORDS[1, 2], WORDS[0, 2]),
+    case(ops.random_bits, WORDS[0, 1], WORDS[:0]),
+]
+
 CASES = [
     *ELEMENTWISE,
     *SHAPES,
@@ -544,6 +552,7 @@ CASES = [
     *ORDERING,
     *CONVOLUTION,
     *LINALG,
+    *RANDOM,
 ]
 SMOOTH = [c for c in CASES if c.wrt]
 REPEATED = [name for name, count in Counter(c.name for c in CASES).items() if count > 1]

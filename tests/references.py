@@ -22,6 +22,25 @@ def where(condition, x, y):
     return np.array(chosen, dtype).reshape(condition.shape)
 
 
+def random_bits(key, counter):
+    key, counter = np.broadcast_arrays(key, counter)
+    found = [threefry(int(k), int(c)) for k, c in zip(key.flat, counter.flat, strict=True)]
+    return np.array(found, np.uint64).reshape(key.shape)
+
+
+def threefry(key, counter):
+    """20 rounds in Python's integers, one by one as the paper numbers them."""
+    word, keys = 2**32, [key % 2**32, key // 2**32]
+    keys.append(keys[0] ^ keys[1] ^ 0x1BD11BDA)
+    x, y = (counter % word + keys[0]) % word, (counter // word + keys[1]) % word
+    for i, bits in enumerate((13, 15, 26, 6, 17, 29, 16, 24) * 2 + (13, 15, 26, 6), 1):
+        x = (x + y) % word
+        y = (y * 2**bits % word + y // 2 ** (32 - bits)) ^ x
+        if i % 4 == 0:
+            x, y = (x + keys[i // 4 % 3]) % word, (y + keys[(i // 4 + 1) % 3] + i // 4) % word
+    return x + y * word
+
+
 def transpose(x, *, axes):
     out = np.empty([x.shape[i] for i in axes], x.dtype)
     for at in np.ndindex(x.shape):
@@ -281,6 +300,7 @@ REFERENCES = {
     ops.clip: np.clip,
     ops.stop_gradient: lambda x: x,
     ops.astype: lambda x, *, dtype: np.array(x, dtype),
+    ops.random_bits: random_bits,
     ops.reshape: lambda x, *, shape: np.array(list(x.flat), x.dtype).reshape(shape),
     ops.expand: lambda x, *, shape: x * np.ones(shape, x.dtype),
     ops.transpose: transpose,

@@ -72,6 +72,7 @@ from .linalg import cholesky, eigh, lu, lu_solve, pinv, qr, solve, solve_triangu
 from .masking import where
 from .movement import Index, concatenate, put, slice_, transpose, unslice
 from .ordering import argsort, searchsorted
+from .random import random_bits
 from .reduction import argmax, argmin, cumsum, max, min, prod
 from .special import (
     UFUNCS,
@@ -193,6 +194,7 @@ __all__ = [
     "prod",
     "put",
     "qr",
+    "random_bits",
     "reciprocal",
     "rel_entr",
     "relu",

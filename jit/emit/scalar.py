@@ -15,6 +15,7 @@ from autograd import ops
 from autograd.primitive import Primitive
 
 from ..graph import Equation
+from .random import random_bits
 from .special import SPECIAL
 from .types import BOOL, CONTRACT, cast, constant, external, intrinsic
 from .vecmath import VECMATH
@@ -332,6 +333,7 @@ SCALAR: dict[Primitive, Row] = {
     ops.maximum:       maximum,
     ops.minimum:       minimum,
     ops.clip:          _clip,
+    ops.random_bits:   random_bits,
     ops.where:         lambda b, dtype, condition, x, y: b.select(condition, x, y),
     ops.equal:         _compared("=="),
     ops.not_equal:     _compared("!="),
