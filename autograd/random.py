@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import functions, ops
+from .drawn import note
 from .functions.arguments import as_array, reshaped, shape_of
 from .primitive import Shape, aval_of
 from .tape import current_tape
@@ -82,6 +83,7 @@ class Generator:
         tape = current_tape()
         if tape is None:
             with _DRAWING:
+                note(self._state)
                 key, first = self._state.data
                 with np.errstate(over="ignore"):
                     self._state.data[1] += _UINT64.type(count)

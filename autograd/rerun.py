@@ -9,6 +9,7 @@ import numpy as np
 
 from . import functions
 from .context import Cotangents
+from .drawn import Drawn
 from .memory import next_number
 from .primitive import Primitive, aval_of
 from .schedules import replayed
@@ -44,6 +45,7 @@ class Rerun:
         self.positions = range(length)[:: -1 if reverse else 1]
         # The tensors that the body takes from outside, by the node or leaf that they are.
         self.outer: dict[Any, Any] = {}
+        self.drawn = [Drawn() for _ in range(length)]
 
     def outcome(self, carried: Sequence[Any]) -> tuple[Any, Any]:
         """The last values that are carried and the stacked results, as `autograd.scan` returns them."""
@@ -68,12 +70,17 @@ class Rerun:
             return self.loop.outcome([y.data for y in outputs[: len(carried)]], stacks)
         return self.loop.outcome(outputs[: len(carried)], outputs[len(carried) :])
 
+    def run(self, i: int, carried: Sequence[Any], elements: Sequence[Any]) -> tuple[Any, Any]:
+        """What the loop makes of a step, each time with the same random numbers."""
+        with self.drawn[i]:
+            return self.loop.step(carried, elements)
+
     def step(self, values: Sequence[Any], i: int) -> tuple[list[Any], list[Any]]:
         """The values after a step and its results; notes what it takes from outside."""
         start = next_number()
         carried, elements = [_leaf(x) for x in values], [_leaf(x) for x in self.elements(i)]
         with enable_grad(), setting("watchers", ()):
-            after, results = self.loop.step(carried, elements)
+            after, results = self.run(i, carried, elements)
         made = [*after, *results]
         for source, value in _taken(made, _nodes(made, start), {*carried, *elements}, start):
             self.outer.setdefault(source, value)
@@ -118,7 +125,8 @@ class Rerun:
         """The state some steps later."""
         with no_grad():
             for t in range(start, stop):
-                after, _ = self.loop.step([constant(x) for x in state], self.elements(self.positions[t]))
+                place = self.positions[t]
+                after, _ = self.run(place, [constant(x) for x in state], self.elements(place))
                 state = [_value(x) for x in after]
         return state
 
@@ -127,7 +135,7 @@ class Rerun:
         start = next_number()
         carried, elements = [_leaf(x) for x in state], [_leaf(x) for x in self.elements(i)]
         with enable_grad(), setting("watchers", ()):
-            after, results = self.loop.step(carried, elements)
+            after, results = self.run(i, carried, elements)
         outer = {source: _leaf(value) for source, value in self.outer.items()}
         _rewire(_nodes([*after, *results], start), outer)
         gs = [*g, *[None if x is None else x[i] for x in stacks]]
@@ -148,7 +156,7 @@ class Rerun:
             start = next_number()
             state, rows = list(own[:k]), [None] * self.length
             for i in self.positions:
-                state, rows[i] = self.loop.step(state, [x[i] for x in own[k:n]])
+                state, rows[i] = self.run(i, state, [x[i] for x in own[k:n]])
             outputs = [*state, *[functions.stack(column) for column in zip(*rows, strict=True)]]
             _rewire(_nodes(outputs, start), dict(zip(self.outer, own[n:], strict=True)))
             pairs = [(y, gy) for y, gy in zip(outputs, g, strict=True) if gy is not None and _connected(y)]

@@ -156,6 +156,7 @@ _FIELDS: dict[str, ContextVar[Any]] = {
     "nesting": ContextVar("nesting", default=0),
     "anomaly": ContextVar("anomaly", default=False),
     "watchers": ContextVar("watchers", default=()),
+    "drawn": ContextVar("drawn", default=()),
 }
 
 
@@ -165,7 +166,7 @@ def _field(variable: ContextVar[Any]) -> Any:
 
 class _State:
     """Whether gradients are wanted, the tape that records, and the depth of nested gradients; and whether sweeps look
-    for what is not a number, and who is shown new nodes.
+    for what is not a number, who is shown new nodes, and what notes random draws.
 
     Each thread and each asynchronous task has its own. `hot_sweep`, for all of them, may do what `sweep` does on bare
     arrays: it takes `seeds`, `targets` and `retain_graph`, and returns `None` where it does not.
@@ -181,6 +182,7 @@ class _State:
     nesting = _field(_FIELDS["nesting"])
     anomaly = _field(_FIELDS["anomaly"])
     watchers = _field(_FIELDS["watchers"])
+    drawn = _field(_FIELDS["drawn"])
 
     def __getattr__(self, field: str) -> Any:
         raise AttributeError(f"the state has the fields {', '.join(_FIELDS)}, got {field}")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .context import Kept
+from .drawn import Drawn
 from .hooks import Hookable
 from .primitive import Aval, aval_of
 from .tape import STATE, Node, current_tape, enable_grad, setting, user_line
@@ -154,7 +155,8 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
     It saves memory and costs time. In a compiled function, which needs to keep less, it is simply the call.
 
-    **Arguments:** `function`, which has to do the same each time, so it draws no random numbers; its arguments.
+    **Arguments:** `function`, which has to do the same each time; random numbers of `ag.random` are drawn as the first
+    time; its arguments.
 
     **Errors:** in a sweep `RuntimeError` where the second call saves other values than the first.
 
@@ -167,7 +169,7 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     if current_tape() is not None:
         return function(*args, **kwargs)
     again = _Again(function, args, kwargs)
-    with saved_tensors_hooks(again.pack, again.unpack):
+    with saved_tensors_hooks(again.pack, again.unpack), again.drawn:
         return function(*args, **kwargs)
 
 
@@ -181,6 +183,7 @@ class _Again:
         self.avals: list[Aval] = []
         self.values: dict[int, Tensor] = {}
         self.lock = RLock()
+        self.drawn = Drawn()
 
     def pack(self, x: Tensor) -> int:
         """Drops a value."""
@@ -197,7 +200,7 @@ class _Again:
     def computed(self) -> dict[int, Tensor]:
         """All values, by another call."""
         found: list[Tensor] = []
-        with setting("tape", None), enable_grad(), saved_tensors_hooks(found.append, _never):
+        with setting("tape", None), enable_grad(), saved_tensors_hooks(found.append, _never), self.drawn:
             leaves = [x.restored() if isinstance(x, Kept) else x for x in self.leaves]
             args, kwargs = unflatten(self.structure, leaves)
             self.function(*args, **kwargs)

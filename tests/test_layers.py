@@ -20,6 +20,7 @@ ORDER = (
     "autograd.memory",
     "autograd.stepping",
     "autograd.tape",
+    "autograd.drawn",
     "autograd.errors",
     "autograd.tree",
     "autograd.ops.elementwise",
