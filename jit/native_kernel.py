@@ -229,7 +229,7 @@ def native_kernel(
     captured: list[Any] = []
     faces, places = set(), []
     for graph, result, sources in recordings:
-        whole, tree = with_results(what, graph._replace(together=False), result)
+        whole, tree = with_results(what, graph, result)
         graphs.append(_holding(whole, len(held)))
         places.append(len(captured))
         captured += [*[_ordered(x, y) for (_, x), y in zip(held, inputs, strict=False)]]

@@ -125,6 +125,46 @@ def test_arguments_of_all_kinds(name):
     same(called(fast.kernel(*args), *args), fast(*args))
 
 
+def test_a_brief_kernel_becomes_a_part_of_its_caller_and_a_larger_one_is_a_call():
+    slope = jit.value_and_grad(lambda x: 5 * x**3 + 2 * x**2 + 4 * x + 8).kernel(2.0)
+
+    def used(kernel):
+        @njit(["f8(f8, i8)"])
+        def descend(x, n):
+            for _ in range(n):
+                x -= 1e-3 * kernel(x)[1]
+            return x
+
+        (text,) = descend.inspect_llvm().values()
+        return descend(1.0, 3), f"call i64 @{kernel.name}(" in text
+
+    x = 1.0
+    for _ in range(3):
+        x -= 1e-3 * (15 * x**2 + 4 * x + 4)
+    found, called = used(slope)
+    assert not called
+    np.testing.assert_allclose(found, x, rtol=1e-14)
+    matrix = np.linspace(0, 1e-3, 10_000).reshape(100, 100)
+    larger = jit.value_and_grad(lambda x: np.sum((matrix * x) @ matrix)).kernel(2.0)
+    assert used(larger)[1]
+
+
+def test_many_arrays():
+    xs = [RNG.normal(size=3) for _ in range(60)]
+    fast = jit.value_and_grad(lambda xs: sum(np.sum(x * x) for x in xs))
+    value, slopes = fast(xs)
+    same(called(fast.kernel(xs), *xs), (value, slopes))
+
+
+def test_a_status_has_its_name_in_compiled_code():
+    @njit
+    def fine(w, x, y):
+        return KERNEL.status(w, x, y)[0] == Status.OK
+
+    assert fine(W, X, Y)
+    assert not fine(W[:2], X, Y)
+
+
 def test_nested_arguments_and_results_stand_one_by_one():
     def step(params, x, *, scale, name):
         (w, b), c = params["layers"], params["c"]
