@@ -15,7 +15,7 @@ from scipy.integrate import solve_ivp
 
 import autograd as ag
 from benchmarks import __main__ as program
-from benchmarks import handwritten, workloads
+from benchmarks import handwritten, nopython, workloads
 from benchmarks.compile_time import chain, expected
 from benchmarks.contestants import BY_NAME, CONTESTANTS, PEER, Contestant
 from benchmarks.eager_overhead import LINKS, OPERATIONS, survival
@@ -392,3 +392,11 @@ def test_the_survival_program_has_as_many_operations_as_its_figure_is_divided_by
     hazard = np.exp(0.1 * x)
     by_hand = LINKS * float(np.sum(hazard[censored])) + LINKS * float(np.sum((-0.9 * x)[~censored]))
     assert float(value) == pytest.approx(by_hand, rel=1e-14)
+
+
+@pytest.mark.parametrize("family", ["polynomial", "rosenbrock"])
+def test_loops_in_compiled_code_call_the_same_function_of_either_kind(family):
+    workload = next(x for x in WORKLOADS if x.family == family)
+    ours, written, python = nopython.contestants(workload)
+    assert ours(3) == pytest.approx(written(3), rel=1e-12)
+    assert ours(1) == pytest.approx(python()[0], rel=1e-12)
