@@ -11,7 +11,7 @@ import numpy as np
 
 from . import ops
 from .conversions import Conversions
-from .deferred import Deferred, is_deferred, light
+from .deferred import KEPT, Deferred, is_deferred, light
 from .errors import explained
 from .formatting import text_of
 from .functions.arguments import as_array
@@ -308,20 +308,27 @@ def _taken_apart(primitive: Primitive, inputs: tuple[Any, ...]) -> tuple[tuple[A
 def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], tape: Tape) -> Tensor:
     """The result of an operation as an equation of the tape, whatever it requires."""
     values: Any = []
-    parents: list[Any] = []
-    requires_grad = weak = False
+    parents: Any = []
+    out: Any
+    requires_grad = weak = lasts = False
+    parent: Any
     for x in inputs:
         parent = None
         if isinstance(x, Tensor):
-            parent = x.node or x
+            parent = node = x.node
+            if node is None:
+                parent = x
+            elif type(node.out) is Deferred:
+                lasts = True
             requires_grad = requires_grad or x.requires_grad
             x = x.data
-            weak = weak or isinstance(x, Weak)
+            if type(x) not in PLAIN:
+                weak = weak or isinstance(x, Weak)
         elif type(x) not in PLAIN:
             return _recorded(primitive, tuple([_operand(primitive, x) for x in inputs]), params, tape)
         values.append(x)
         parents.append(parent)
-    values = tuple(values)
+    values, parents = tuple(values), tuple(parents)
     try:
         # Of an array that is written to many times the last value alone may be read.
         if tape.defers and (is_deferred(values) or primitive is ops.put):
@@ -334,12 +341,20 @@ def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, A
     result.requires_grad = (
         requires_grad and primitive.differentiable and gradients_enabled() and not (params and _is_cut(params))
     )
-    if tape.defers:
-        out, values = light(out, primitive, values, params, tuple(parents))
-    result.node = Node(primitive, values, out, params, tuple(parents), result.requires_grad)
-    tape.nodes.append(result.node)
+    if tape.defers and (lasts or type(out) is Deferred or (type(out) is _ndarray and out.size > KEPT)):
+        out, values = light(out, primitive, values, params, parents)
+    # As in `bind`.
+    result.node = node = _new(Node)
+    node.primitive = primitive
+    node.inputs = values
+    node.out = out
+    node.params = params
+    node.parents = parents
+    node.requires_grad = result.requires_grad
+    node.number = next_number()
+    tape.nodes.append(node)
     if primitive.view:
-        result.link = inputs[0], primitive, params, result.node.number
+        result.link = inputs[0], primitive, params, node.number
     return result
 
 

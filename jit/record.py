@@ -34,6 +34,10 @@ class Recording(NamedTuple):
     places: tuple[str, ...]
 
 
+# What takes no time for names.
+_new = tuple.__new__
+
+
 def graph_of(
     tape: Tape, inputs: Sequence[Tensor], outputs: Sequence[Tensor], orders: Sequence[Any] | None = None
 ) -> Recording:
@@ -147,7 +151,7 @@ class GraphBuilder:
         params = tuple(sorted(node.params.items())) if node.params else ()
         aval = self.avals.get((out.shape, out.dtype)) or self.avals.setdefault((out.shape, out.dtype), _aval(out))
         variable = known[id(node)] = Var(aval)
-        self.equations.append(Equation(primitive, tuple(atoms), params, variable))
+        self.equations.append(_new(Equation, (primitive, tuple(atoms), params, variable)))
         if primitive is ops.pow and out.dtype.kind == "i" and _may_be_negative(atoms[1]):
             self.conditions.append(self.nonnegative(atoms[1]))
             self.places.append("an integer power, whose exponents must not be negative")
