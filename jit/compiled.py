@@ -26,6 +26,7 @@ from .out import caller_with_out, check_out, written
 from .outer import Link
 from .passes import optimise
 from .pool import checked
+from .ranges import is_same_but_for_steps, widen
 from .rebinding import Rebound, rebound, variables_of
 from .record import Captured
 from .replay import cotangents
@@ -48,6 +49,7 @@ class Variant:
 
     def __init__(self, run: Trace, wiring: Wiring, times: Times) -> None:
         self.recording, self.wiring, self.times, self.notes = run.recording, wiring, times, run.notes
+        self.ranges = run.ranges
         self.kernel, self.captured = wiring.kernel, wiring.captured
         self.call = caller(wiring)
 
@@ -312,6 +314,11 @@ class Compiled:
         room = self.room.get(signature, 1)
         run = trace(self.function, signature, values, self.functional, room)
         recorded = perf_counter()
+        known = self.variants.setdefault(signature, [])
+        for variant in known if run.ranges else ():
+            if is_same_but_for_steps(variant.recording, variant.wiring.result, run):
+                widen(variant.ranges, run.ranges)
+                return variant
         graph, captured = _without_unused(optimise(run.recording.graph), run.recording.captured)
         optimised = perf_counter()
         kernel = kernel_of(graph._replace(threads=self.threads))
@@ -320,7 +327,6 @@ class Compiled:
         refused = functools.partial(self._refused, signature, room) if has_bounds(kernel.graph) else None
         wiring = Wiring(kernel, signature, captured, sources, run.result, _link(signature, run, self.threads), refused)
         variant = Variant(run, wiring, times)
-        known = self.variants.setdefault(signature, [])
         known.insert(0, variant)
         times_too_many, rest = divmod(len(known) - 1, MAX_VARIANTS)
         if rest == 0 and times_too_many.bit_count() == 1:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
-from autograd.primitive import aval_of
+from autograd.primitive import Aval, aval_of
 from autograd.tape import Guard, Tape, current_tape, enable_grad, onto
+from autograd.tensor import constant
 
 from .body import bind, body_of, element_of, placeholder, recorded_body, united
 from .graph import Loop
@@ -19,6 +20,7 @@ from .passes.carries import padded
 from .replay import pullback, pullback_of_choice, replay
 from .residuals import with_candidates
 from .roll import LEAST_SAVED, rolled
+from .whiles import whiles
 
 # Into so many bytes the states of a loop have to fit whose number of steps nobody knows, or so many of them.
 ROOM, FEWEST_STEPS = 1 << 20, 64
@@ -80,16 +82,17 @@ def recorded_while(loop: Any, carried: Sequence[Any]) -> list[Any]:
 
     body = recorded_body(loop.name, [], before, run)
     graph = with_candidates(body.graph, len(before))
-    made = Loop(graph, len(body.constants), len(before), _room_for(carried), False, True)
+    made = Loop(
+        graph, len(body.constants), len(before), _room_for(current_tape(), [aval_of(x) for x in carried]), False, True
+    )
     return bind(made, [*body.constants, *given], pullback)[2 : len(before)]
 
 
-def _room_for(carried: Sequence[Any]) -> int:
+def _room_for(tape: Tape | None, carried: Sequence[Aval]) -> int:
     """For how many steps of a loop there is room, if nobody knows how many there will be."""
-    tape = current_tape()
     assert tape is not None
     assert tape.control is not None
-    size = sum([aval.size * aval.dtype.itemsize for aval in map(aval_of, carried)])
+    size = sum([aval.size * aval.dtype.itemsize for aval in carried])
     return tape.control.room * max(FEWEST_STEPS, ROOM // max(size, 1))
 
 
@@ -131,12 +134,16 @@ def rolled_results(
     body = body_of(recent, inputs, outputs)
     found = rolled(body.graph)
     tape.notes += found.notes
-    graph = padded(found.graph)
+    graph, arrays_of_ranges, sources = whiles(found.graph, partial(_room_for, tape))
+    # As tensors, whose values are no part of the program.
+    ranges = [constant(x) for x in arrays_of_ranges]
+    tape.ranges += ranges
+    graph = padded(graph)
     if graph is body.graph:
         return outputs
     with onto(tape), enable_grad():
-        results, conditions = replay(graph, [*body.constants, *inputs, *found.arrays])
-    places = [body.places[i] for i in found.sources]
+        results, conditions = replay(graph, [*body.constants, *inputs, *found.arrays, *ranges])
+    places = [body.places[found.sources[i]] for i in sources]
     made = [Guard(x.node or x, True, place) for x, place in zip(conditions, places, strict=True)]
     tape.guards[guard:] = [*rest, *made]
     return results

@@ -27,13 +27,15 @@ _CONSTANTS = (type(None), int, float, complex, str, bytes, np.ndarray, np.generi
 class Trace(NamedTuple):
     """What a run has shown.
 
-    `requires_grad` says which outputs of the graph have a gradient; `notes` say what was rolled, and what not.
+    `requires_grad` says which outputs of the graph have a gradient; `notes` say what was rolled, and what not;
+    `ranges` are the tape's.
     """
 
     recording: Recording
     result: Result
     requires_grad: tuple[bool, ...]
     notes: tuple[str, ...]
+    ranges: tuple[Any, ...]
 
 
 class _Run(NamedTuple):
@@ -85,7 +87,7 @@ def trace(
     numbers = not tensors and _of_numbers(signature)
     result = Result(places, structure, tuple(gradients), tensors, numbers, nested, tuple(states))
     connected = tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs])
-    return Trace(recording, result, connected, tuple(tape.notes))
+    return Trace(recording, result, connected, tuple(tape.notes), tuple(tape.ranges))
 
 
 def eager(function: Callable[..., Any], signature: Signature, values: Sequence[Any]) -> Any:
