@@ -7,6 +7,16 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from benchmarks.recurrences import (
+    hmm,
+    hmm_inputs,
+    kalman,
+    kalman_inputs,
+    lstm,
+    lstm_inputs,
+    nbody,
+    nbody_inputs,
+)
 from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS
 
 Inputs = tuple[np.ndarray, ...]
@@ -162,7 +172,13 @@ def heat_inputs(size: int) -> Inputs:
     )
 
 
-FUNCTIONS = {f.__name__: f for f in (square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat)}
+FUNCTIONS = {
+    f.__name__: f
+    for f in (
+        *(square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat),
+        *(kalman, hmm, nbody, lstm),
+    )
+}
 
 TITLES = {
     "polynomial": "Seed polynomial",
@@ -173,6 +189,10 @@ TITLES = {
     "rnn": "RNN",
     "lorenz": "Lorenz RK4",
     "heat": "Heat equation",
+    "kalman": "Kalman filter",
+    "hmm": "HMM forward pass",
+    "nbody": "N-body leapfrog",
+    "lstm": "LSTM",
 }
 
 
@@ -216,6 +236,10 @@ WORKLOADS = (
     Workload("rnn-100x32",         rnn,           (0, 1, 2, 3), lambda: rnn_inputs(100, 32), SMALL),
     Workload("lorenz-100",         lorenz,        (0, 1),       lorenz_inputs, SMALL),
     Workload("heat-128x50",        heat,          (0, 1),       lambda: heat_inputs(128), LARGE),
+    Workload("kalman-200x4",       kalman,        (0, 1, 2, 3), lambda: kalman_inputs(200), SMALL),
+    Workload("hmm-200x16",         hmm,           (0, 1, 2),    lambda: hmm_inputs(200, 16), SMALL),
+    Workload("nbody-100x8",        nbody,         (0, 1, 2),    lambda: nbody_inputs(8), SMALL),
+    Workload("lstm-100x32",        lstm,          (0, 1, 2, 3), lambda: lstm_inputs(100, 32), SMALL),
 )
 # fmt: on
 

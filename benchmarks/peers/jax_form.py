@@ -10,7 +10,7 @@ from jax import lax
 from jax.scipy.special import erf, logsumexp
 
 from benchmarks.contestants import Gradients, Run
-from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS
+from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS, NBODY_STEPS
 
 jax.config.update("jax_enable_x64", True)
 
@@ -96,8 +96,79 @@ def heat(initial, diffusivity, target):
     return jnp.mean((u - target) ** 2)
 
 
+def kalman(transition, observation, process, noise, measurements):
+    """Kalman filter, scanned over the measurements."""
+
+    def step(carry, measurement):
+        mean, covariance, total = carry
+        mean = transition @ mean
+        covariance = transition @ covariance @ transition.T + process
+        surprise = measurement - observation @ mean
+        cross = observation @ covariance
+        spread = cross @ observation.T + noise
+        gain = jnp.linalg.solve(spread, cross).T
+        total = total + 0.5 * (surprise @ jnp.linalg.solve(spread, surprise) + jnp.linalg.slogdet(spread)[1])
+        return (mean + gain @ surprise, covariance - gain @ cross, total), None
+
+    size = len(transition)
+    (_, _, total), _ = lax.scan(step, (jnp.zeros(size), jnp.eye(size), 0.0), measurements)
+    return total
+
+
+def hmm(initial, transition, emission):
+    """Forward pass in log space, scanned."""
+
+    def step(forward, entry):
+        return logsumexp(forward[:, None] + transition, axis=0) + entry, None
+
+    forward, _ = lax.scan(step, initial + emission[0], emission[1:])
+    return logsumexp(forward)
+
+
+def acceleration(position, mass):
+    """Softened gravity."""
+    apart = position[None, :, :] - position[:, None, :]
+    squared = jnp.sum(apart**2, axis=2) + 0.05**2
+    return jnp.sum(apart * (mass * squared**-1.5)[:, :, None], axis=1)
+
+
+def nbody(position, velocity, mass):
+    """Leapfrog steps, scanned."""
+    size = 0.01
+
+    def step(carry, _):
+        position, velocity, pull = carry
+        velocity = velocity + 0.5 * size * pull
+        position = position + size * velocity
+        pull = acceleration(position, mass)
+        return (position, velocity + 0.5 * size * pull, pull), None
+
+    (position, _, _), _ = lax.scan(step, (position, velocity, acceleration(position, mass)), length=NBODY_STEPS)
+    return jnp.sum(position**2)
+
+
+def lstm(weights_in, weights_state, bias, readout, sequence, target):
+    """LSTM, scanned over the sequence."""
+    driven = sequence @ weights_in + bias
+    size = len(weights_state)
+
+    def step(carry, entry):
+        state, cell = carry
+        gates = entry + state @ weights_state
+        opened = jax.nn.sigmoid(gates[: 3 * size])
+        cell = opened[size : 2 * size] * cell + opened[:size] * jnp.tanh(gates[3 * size :])
+        return (opened[2 * size :] * jnp.tanh(cell), cell), None
+
+    (state, _), _ = lax.scan(step, (jnp.zeros(size), jnp.zeros(size)), driven)
+    return jnp.sum((state @ readout - target) ** 2)
+
+
 FAMILIES: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat)
+    f.__name__: f
+    for f in (
+        *(square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat),
+        *(kalman, hmm, nbody, lstm),
+    )
 }
 
 
