@@ -47,7 +47,9 @@ def with_residuals(loop: Loop, graph: Graph, inputs: Mapping[Atom, Var]) -> tupl
     picks = []
     for equation in graph.equations:
         x = same.get(equation.out)
-        if x in places and x in known and _is_worth(known[x], x, loop.length):
+        if equation.primitive is ops.stop_gradient or x not in places or x not in known:
+            continue
+        if _is_worth(known[x], x, loop.length):
             found[equation.out] = Var(x.aval)
             picks.append(places[x])
     if not found:
@@ -70,10 +72,19 @@ def _is_worth(primitive: Any, x: Var, length: int) -> bool:
 
 def _same(forward: Graph, graph: Graph, inputs: Mapping[Atom, Var]) -> dict[Atom, Var]:
     """The variables of a graph that are those of the forward body, by what they are there."""
-    known = {_key(x, {}): x.out for x in forward.equations}
+    # How often gradients were stopped makes no other value of it.
+    stopped: dict[Atom, Var] = {}
+    known: dict[Any, Var] = {}
+    for equation in forward.equations:
+        if equation.primitive is ops.stop_gradient:
+            (x,) = equation.inputs
+            stopped[equation.out] = stopped.get(x, x)  # type: ignore[arg-type]
+        else:
+            known[_key(equation, stopped)] = equation.out
     same = dict(inputs)
     for equation in graph.equations:
-        made = known.get(_key(equation, same))
+        stops = equation.primitive is ops.stop_gradient
+        made = same.get(equation.inputs[0]) if stops else known.get(_key(equation, same))
         if made is not None:
             same[equation.out] = made
     return same
