@@ -8,8 +8,9 @@ from typing import Any
 
 from autograd import ops
 
-from .graph import Atom, Graph, Literal, Loop, Var
+from .graph import Atom, Equation, Graph, Literal, Loop, Var
 from .passes.dce import dce
+from .passes.simplify import PRODUCTS_OF_ITSELF
 
 # What takes longer to compute again than to store and to read, the last ones while they lie in the cache.
 PRODUCTS = frozenset({ops.matmul})
@@ -23,7 +24,7 @@ MOST_BYTES = 1 << 20
 
 def with_candidates(graph: Graph, carried: int) -> Graph:
     """The body of a loop that makes, before what each step begins with, all values that are worth keeping."""
-    costly = [x.out for x in graph.equations if x.primitive in PRODUCTS | COSTLY]
+    costly = [x.out for x in graph.equations if _is_costly(x)]
     kept = [x for x in costly if x.aval.shape and not any(x is y for y in graph.outputs[carried:])]
     first = len(graph.outputs) - carried
     return graph._replace(outputs=(*graph.outputs[:first], *kept, *graph.outputs[first:]))
@@ -41,7 +42,7 @@ def with_residuals(loop: Loop, graph: Graph, inputs: Mapping[Atom, Var]) -> tupl
         # There is no room for values of all steps.
         return graph, []
     places = {x: i for i, x in enumerate(loop.body.outputs) if i >= loop.carried and isinstance(x, Var)}
-    known = {x.out: x.primitive for x in loop.body.equations}
+    known = {x.out: x for x in loop.body.equations}
     same = _same(loop.body, graph, inputs)
     found: dict[Atom, Var] = {}
     picks = []
@@ -49,7 +50,7 @@ def with_residuals(loop: Loop, graph: Graph, inputs: Mapping[Atom, Var]) -> tupl
         x = same.get(equation.out)
         if equation.primitive is ops.stop_gradient or x not in places or x not in known:
             continue
-        if _is_worth(known[x], x, loop.length):
+        if _is_worth(known[x], loop.length):
             found[equation.out] = Var(x.aval)
             picks.append(places[x])
     if not found:
@@ -65,9 +66,16 @@ def with_residuals(loop: Loop, graph: Graph, inputs: Mapping[Atom, Var]) -> tupl
     ), picks
 
 
-def _is_worth(primitive: Any, x: Var, length: int) -> bool:
-    size = length * prod(x.aval.shape) * x.aval.dtype.itemsize
-    return primitive in PRODUCTS or (primitive in COSTLY and size <= MOST_BYTES)
+def _is_costly(equation: Equation) -> bool:
+    if equation.primitive is ops.pow:
+        exponent = equation.inputs[1]
+        return not isinstance(exponent, Literal) or float(exponent.value) not in PRODUCTS_OF_ITSELF
+    return equation.primitive in PRODUCTS | COSTLY
+
+
+def _is_worth(equation: Equation, length: int) -> bool:
+    size = length * prod(equation.out.aval.shape) * equation.out.aval.dtype.itemsize
+    return equation.primitive in PRODUCTS or (_is_costly(equation) and size <= MOST_BYTES)
 
 
 def _same(forward: Graph, graph: Graph, inputs: Mapping[Atom, Var]) -> dict[Atom, Var]:

@@ -15,7 +15,7 @@ from scipy.integrate import solve_ivp
 
 import autograd as ag
 from benchmarks import __main__ as program
-from benchmarks import handwritten, nopython, workloads
+from benchmarks import handwritten, nopython, recurrences, workloads
 from benchmarks.compile_time import chain, expected
 from benchmarks.contestants import BY_NAME, CONTESTANTS, PEER, Contestant
 from benchmarks.eager_overhead import LINKS, OPERATIONS, survival
@@ -35,6 +35,10 @@ SMALL_INPUTS: dict[str, Callable[[], Inputs]] = {
     "rnn": lambda: workloads.rnn_inputs(9, 4),
     "lorenz": workloads.lorenz_inputs,
     "heat": lambda: workloads.heat_inputs(9),
+    "kalman": lambda: recurrences.kalman_inputs(6),
+    "hmm": lambda: recurrences.hmm_inputs(5, 3),
+    "nbody": lambda: recurrences.nbody_inputs(3),
+    "lstm": lambda: recurrences.lstm_inputs(7, 4),
 }
 ARGNUMS = {workload.family: workload.argnums for workload in WORKLOADS}
 
@@ -72,6 +76,58 @@ def heat_reference(initial, diffusivity, target):
     return ((u - target) ** 2).mean()
 
 
+def kalman_reference(transition, observation, process, noise, measurements):
+    """All measurements are one draw of a normal distribution."""
+    n, marginals = len(measurements), [np.eye(4)]
+    for _ in range(n):
+        marginals.append(transition @ marginals[-1] @ transition.T + process)
+
+    def block(s, t):
+        later = observation @ np.linalg.matrix_power(transition, t - s) @ marginals[s + 1] @ observation.T
+        return later + noise if s == t else later
+
+    covariance = np.block([[block(s, t) if s <= t else block(t, s).T for s in range(n)] for t in range(n)])
+    drawn = stats.multivariate_normal(np.zeros(2 * n), covariance)
+    return -drawn.logpdf(measurements.ravel()) - n * np.log(2 * np.pi)
+
+
+def hmm_reference(initial, transition, emission):
+    """The sum over all paths."""
+    paths = itertools.product(range(len(initial)), repeat=len(emission))
+    return special.logsumexp(
+        [
+            initial[path[0]]
+            + sum(transition[i, j] for i, j in itertools.pairwise(path))
+            + sum(row[i] for row, i in zip(emission, path, strict=True))
+            for path in paths
+        ]
+    )
+
+
+def nbody_reference(position, velocity, mass):
+    def slope(_, state):
+        x, v = state.reshape(2, -1, 3)
+        apart = x - x[:, None]
+        return np.stack([v, np.einsum("ijk,j,ij->ik", apart, mass, ((apart**2).sum(2) + 0.05**2) ** -1.5)]).ravel()
+
+    start = np.stack([position, velocity]).ravel()
+    end = solve_ivp(slope, (0.0, 1.0), start, method="DOP853", rtol=1e-11, atol=1e-11).y[:, -1]
+    return (end[: position.size] ** 2).sum()
+
+
+def lstm_reference(weights_in, weights_state, bias, readout, sequence, target):
+    state = cell = np.zeros(len(weights_state))
+    for entry in sequence:
+        gates = np.concatenate([entry, state]) @ np.vstack([weights_in, weights_state]) + bias
+        let_in, forget, let_out, new = np.split(gates, 4)
+        cell = special.expit(forget) * cell + special.expit(let_in) * np.tanh(new)
+        state = special.expit(let_out) * np.tanh(cell)
+    return ((readout.T @ state - target) ** 2).sum()
+
+
+#: Steps of 0.01 are themselves off by so much from the exact solution.
+STEPPED = {"lorenz": 1e-4, "nbody": 1e-3}
+
 REFERENCES = {
     "polynomial": lambda x: np.polyval([5.0, 2.0, 4.0, 8.0], x),
     "rosenbrock": optimize.rosen,
@@ -81,6 +137,10 @@ REFERENCES = {
     "rnn": rnn_reference,
     "lorenz": lorenz_reference,
     "heat": heat_reference,
+    "kalman": kalman_reference,
+    "hmm": hmm_reference,
+    "nbody": nbody_reference,
+    "lstm": lstm_reference,
 }
 
 
@@ -88,8 +148,7 @@ REFERENCES = {
 def test_value_on_arrays_equals_an_independent_reference(family):
     inputs = SMALL_INPUTS[family]()
     value = workloads.FUNCTIONS[family](*inputs)
-    # Runge-Kutta steps of 0.01 are themselves off by some 1e-6 from the exact solution.
-    np.testing.assert_allclose(value, REFERENCES[family](*inputs), rtol=1e-4 if family == "lorenz" else 1e-12)
+    np.testing.assert_allclose(value, REFERENCES[family](*inputs), rtol=STEPPED.get(family, 1e-12))
 
 
 def slopes(family: str, inputs: Inputs) -> Iterator[tuple[list[np.ndarray], float]]:

@@ -74,6 +74,7 @@ ORDER = (
     "jit.record",
     "jit.body",
     "jit.passes.dce",
+    "jit.passes.simplify",
     "jit.residuals",
     "jit.rooms",
     "jit.replay",

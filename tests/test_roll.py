@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import autograd as ag
 import jit
+from autograd import ops
 from jit.loop import scan
 from jit.periods import Stretch, stretches
 from jit.roll import rolled
@@ -373,6 +374,23 @@ def test_where_one_step_reads_an_earlier_result_there_is_no_loop():
         return y
 
     assert not loops_of(check(f, np.array([0.3, 0.2])))
+
+
+def test_the_reverse_loop_reads_exponentials_and_roots_but_no_squares():
+    def f(x, w):
+        for _ in range(20):
+            x = ag.logsumexp(x[:, None] + w, axis=0) + (1.0 + x**2) ** -1.5
+        return np.sum(x)
+
+    forward, reverse = sorted(loops_of(check(f, H, W)), key=lambda loop: loop.reverse)
+    assert count(forward, ops.exp) == 1
+    assert count(reverse, ops.exp) == 0
+    assert (count(forward, ops.square), count(reverse, ops.square)) == (1, 1)
+
+
+def count(loop, primitive):
+    """How many equations of an op there are in the body of a loop."""
+    return sum(x.primitive is primitive for x in loop.body.equations)
 
 
 def test_numbers():

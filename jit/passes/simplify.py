@@ -149,6 +149,19 @@ def _pow(r: Rewriter, out: Var, x: Atom, y: Atom) -> Atom | None:
     return None if expansion is None else expansion(r, x)
 
 
+def _with_root(r: Rewriter, x: Atom, power: Callable[..., Atom], at_infinity: float) -> Atom:
+    """A power from |x| and the root of x, which for -inf, whose power is `at_infinity`, is none."""
+    absolute, root = (r.equation(ops.abs, y) for y in (x, r.equation(ops.sqrt, x)))
+    is_infinite = r.equation(ops.equal, x, Literal.of(-np.inf, x.aval.dtype))
+    return r.equation(ops.where, is_infinite, Literal.of(at_infinity, x.aval.dtype), power(absolute, root))
+
+
+def _over_root(r: Rewriter, x: Atom, power: Callable[..., Atom]) -> Atom:
+    """As `_with_root`; what is divided by the root is a power of 1/|x|, which is no larger than the result."""
+    return _with_root(r, x, lambda y, root: r.equation(ops.div, power(y, r.equation(ops.reciprocal, y)), root), 0.0)
+
+
+#: Powers that are no more than 3 ulp off; a logarithm and an exponential take three to ten times as long.
 _POWERS: dict[float, Callable[[Rewriter, Any], Atom]] = {
     1.0: lambda r, x: x,
     2.0: lambda r, x: r.equation(ops.square, x),
@@ -158,7 +171,14 @@ _POWERS: dict[float, Callable[[Rewriter, Any], Atom]] = {
     -1.0: lambda r, x: r.equation(ops.reciprocal, x),
     # In this order: the square of a large number would overflow before its reciprocal underflows.
     -2.0: lambda r, x: r.equation(ops.square, r.equation(ops.reciprocal, x)),
+    1.5: lambda r, x: _with_root(r, x, lambda y, root: r.equation(ops.mul, y, root), np.inf),
+    2.5: lambda r, x: _with_root(r, x, lambda y, root: r.equation(ops.mul, r.equation(ops.square, y), root), np.inf),
+    -0.5: lambda r, x: _with_root(r, x, lambda y, root: r.equation(ops.reciprocal, root), 0.0),
+    -1.5: lambda r, x: _over_root(r, x, lambda y, over: over),
+    -2.5: lambda r, x: _over_root(r, x, lambda y, over: r.equation(ops.div, over, y)),
 }
+#: Those that cost no more than to read a number from memory.
+PRODUCTS_OF_ITSELF = frozenset(x for x in _POWERS if x == int(x))
 
 
 def _neg(r: Rewriter, out: Var, x: Atom) -> Atom | None:
