@@ -13,8 +13,10 @@ from benchmarks.contestants import Gradients, Run
 
 from .heat import heat, heat_threads
 from .heat import memory as heat_memory
+from .kalman import kalman, kalman_memory
 from .networks import mlp, mlp_memory, rnn, rnn_memory
 from .options import black_scholes, black_scholes_threads
+from .recurrences import hmm, hmm_memory, lstm, lstm_memory, nbody, nbody_memory
 from .regression import logistic, logistic_threads
 from .scalars import lorenz, polynomial, rosenbrock, rosenbrock_threads, square
 
@@ -31,6 +33,10 @@ SERIAL: dict[str, Callable[..., Made]] = {
     "rnn": lambda w_in, w, bias, readout, x, target: (rnn(bias.size), rnn_memory(len(x), bias.size)),
     "lorenz": lambda *inputs: (lorenz, ()),
     "heat": lambda initial, rates, target: (heat, heat_memory(initial)),
+    "kalman": lambda f, h, q, r, measurements: (kalman, kalman_memory(len(measurements))),
+    "hmm": lambda initial, transition, emission: (hmm(initial.size), hmm_memory(*emission.shape)),
+    "nbody": lambda position, velocity, mass: (nbody, nbody_memory(mass.size)),
+    "lstm": lambda w_in, w, bias, readout, x, target: (lstm(len(w)), lstm_memory(len(x), len(w))),
 }
 #: With `prange`, where it can pay. The networks' threads are those of BLAS, in the other form too.
 THREADS: dict[str, Callable[..., Made]] = {

@@ -8,7 +8,7 @@ import pytensor
 import pytensor.tensor as pt
 
 from benchmarks.contestants import Gradients, Run
-from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS
+from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS, NBODY_STEPS
 
 
 def square(x):
@@ -113,8 +113,104 @@ def heat(initial, diffusivity, target):
     return pt.mean((states[-1] - target) ** 2)
 
 
+def kalman(transition, observation, process, noise, measurements):
+    """Kalman filter, scanned over the measurements."""
+
+    def step(measurement, mean, covariance, total, transition, observation, process, noise):
+        mean = transition @ mean
+        covariance = transition @ covariance @ transition.T + process
+        surprise = measurement - observation @ mean
+        cross = observation @ covariance
+        spread = cross @ observation.T + noise
+        gain = pt.linalg.solve(spread, cross).T
+        fit = surprise @ pt.linalg.solve(spread, surprise)
+        total = total + 0.5 * (fit + pt.log(pt.linalg.det(spread)))
+        return mean + gain @ surprise, covariance - gain @ cross, total
+
+    size = transition.type.shape[0]
+    _, _, total = pytensor.scan(
+        step,
+        sequences=[measurements],
+        outputs_info=[pt.zeros(size), pt.eye(size), pt.as_tensor(np.float64(0.0))],
+        non_sequences=[transition, observation, process, noise],
+        strict=True,
+        return_updates=False,
+    )
+    return total[-1]
+
+
+def hmm(initial, transition, emission):
+    """Forward pass in log space, scanned."""
+
+    def step(entry, forward, transition):
+        return pt.logsumexp(forward[:, None] + transition, axis=0) + entry
+
+    forward = pytensor.scan(
+        step,
+        sequences=[emission[1:]],
+        outputs_info=[initial + emission[0]],
+        non_sequences=[transition],
+        strict=True,
+        return_updates=False,
+    )
+    return pt.logsumexp(forward[-1])
+
+
+def acceleration(position, mass):
+    """Softened gravity."""
+    apart = position[None, :, :] - position[:, None, :]
+    squared = pt.sum(apart**2, axis=2) + 0.05**2
+    return pt.sum(apart * (mass * squared**-1.5)[:, :, None], axis=1)
+
+
+def nbody(position, velocity, mass):
+    """Leapfrog steps, scanned."""
+    size = 0.01
+
+    def step(position, velocity, pull, mass):
+        velocity = velocity + 0.5 * size * pull
+        position = position + size * velocity
+        pull = acceleration(position, mass)
+        return position, velocity + 0.5 * size * pull, pull
+
+    positions, _, _ = pytensor.scan(
+        step,
+        outputs_info=[position, velocity, acceleration(position, mass)],
+        non_sequences=[mass],
+        n_steps=NBODY_STEPS,
+        strict=True,
+        return_updates=False,
+    )
+    return pt.sum(positions[-1] ** 2)
+
+
+def lstm(weights_in, weights_state, bias, readout, sequence, target):
+    """LSTM, scanned over the sequence."""
+    size = weights_state.type.shape[0]
+
+    def step(entry, state, cell, weights):
+        gates = entry + state @ weights
+        opened = pt.sigmoid(gates[: 3 * size])
+        cell = opened[size : 2 * size] * cell + opened[:size] * pt.tanh(gates[3 * size :])
+        return opened[2 * size :] * pt.tanh(cell), cell
+
+    states, _ = pytensor.scan(
+        step,
+        sequences=[sequence @ weights_in + bias],
+        outputs_info=[pt.zeros(size), pt.zeros(size)],
+        non_sequences=[weights_state],
+        strict=True,
+        return_updates=False,
+    )
+    return pt.sum((states[-1] @ readout - target) ** 2)
+
+
 FAMILIES: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat)
+    f.__name__: f
+    for f in (
+        *(square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat),
+        *(kalman, hmm, nbody, lstm),
+    )
 }
 
 

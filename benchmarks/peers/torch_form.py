@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as functional
 
 from benchmarks.contestants import Gradients, Run
-from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS
+from benchmarks.steps import HEAT_STEPS, LORENZ_STEPS, NBODY_STEPS
 
 
 def square(x):
@@ -98,8 +98,69 @@ def heat(initial, diffusivity, target, step=heat_step):
     return torch.mean((u - target) ** 2)
 
 
+def kalman(transition, observation, process, noise, measurements):
+    """Kalman filter, a loop over the measurements."""
+    size = len(transition)
+    mean, covariance, total = transition.new_zeros(size), torch.eye(size, dtype=transition.dtype), 0.0
+    for measurement in measurements.unbind():
+        mean = transition @ mean
+        covariance = transition @ covariance @ transition.T + process
+        surprise = measurement - observation @ mean
+        cross = observation @ covariance
+        spread = cross @ observation.T + noise
+        gain = torch.linalg.solve(spread, cross).T
+        total = total + 0.5 * (surprise @ torch.linalg.solve(spread, surprise) + torch.linalg.slogdet(spread)[1])
+        mean = mean + gain @ surprise
+        covariance = covariance - gain @ cross
+    return total
+
+
+def hmm(initial, transition, emission):
+    """Forward pass in log space."""
+    first, *rest = emission.unbind()
+    forward = initial + first
+    for entry in rest:
+        forward = torch.logsumexp(forward[:, None] + transition, 0) + entry
+    return torch.logsumexp(forward, 0)
+
+
+def acceleration(position, mass):
+    """Softened gravity."""
+    apart = position[None, :, :] - position[:, None, :]
+    squared = torch.sum(apart**2, 2) + 0.05**2
+    return torch.sum(apart * (mass * squared**-1.5)[:, :, None], 1)
+
+
+def nbody(position, velocity, mass):
+    """Leapfrog steps."""
+    size, pull = 0.01, acceleration(position, mass)
+    for _ in range(NBODY_STEPS):
+        velocity = velocity + 0.5 * size * pull
+        position = position + size * velocity
+        pull = acceleration(position, mass)
+        velocity = velocity + 0.5 * size * pull
+    return torch.sum(position**2)
+
+
+def lstm(weights_in, weights_state, bias, readout, sequence, target):
+    """LSTM, a loop over the sequence."""
+    driven = sequence @ weights_in + bias
+    size = len(weights_state)
+    state = cell = driven.new_zeros(size)
+    for entry in driven.unbind():
+        gates = entry + state @ weights_state
+        let_in, forget, let_out = torch.sigmoid(gates[: 3 * size]).split(size)
+        cell = forget * cell + let_in * torch.tanh(gates[3 * size :])
+        state = let_out * torch.tanh(cell)
+    return torch.sum((state @ readout - target) ** 2)
+
+
 FAMILIES: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat)
+    f.__name__: f
+    for f in (
+        *(square, polynomial, rosenbrock, logistic, mlp, black_scholes, rnn, lorenz, heat),
+        *(kalman, hmm, nbody, lstm),
+    )
 }
 
 
