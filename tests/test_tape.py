@@ -122,7 +122,7 @@ def test_modes_belong_to_an_asynchronous_task():
 
 
 def test_the_state_has_no_other_fields():
-    with pytest.raises(AttributeError, match="fields grad_enabled, tape, nesting, anomaly, watchers, got grad"):
+    with pytest.raises(AttributeError, match="fields grad_enabled, tape, nesting, anomaly, watchers, drawn, got grad"):
         STATE.grad  # noqa: B018
 
 
