@@ -146,9 +146,14 @@ def build(graph: Graph, name: str) -> Kernel:
     namespace["body"] = intrinsic(namespace["body"])
     exec(f"def {name}({arguments}):\n    return body({arguments})\n", namespace)
     options: dict[str, Any] = {"error_model": "numpy", "nogil": not is_brief(program), "no_cfunc_wrapper": True}
-    with _effort(1 if planned.state is not None else 3):
+    with _effort(1 if is_long(planned) else 3):
         made = numba.njit(signature, **options)(namespace[name])
     return Kernel(name, graph, workspace, _result(made).entry_point, made)
+
+
+def is_long(planned: Plan) -> bool:
+    """Whether the program is cut into pieces, which LLVM need not optimise much."""
+    return planned.state is not None
 
 
 @contextmanager

@@ -19,11 +19,11 @@ def new_module(name: str) -> ir.Module:
     return module
 
 
-def code_of_module(module: ir.Module, entry: str) -> Code:
-    """The machine code of a module, whose function of that name is to be called."""
+def code_of_module(module: ir.Module, entry: str, level: int = 3) -> Code:
+    """The machine code of a module whose function of that name is to be called; `level` is the most that LLVM does."""
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
-    options = llvm.create_pipeline_tuning_options(3)
+    options = llvm.create_pipeline_tuning_options(min(int(_option("OPT")), level))
     options.loop_vectorization = bool(_option("LOOP_VECTORIZE"))
     options.slp_vectorization = bool(_option("SLP_VECTORIZE"))
     machine = _machine()

@@ -30,7 +30,7 @@ from .emit.types import INDEX, POINTER, index, opaque, store
 from .foreign import is_foreign
 from .fuse import fuse
 from .graph import Graph
-from .kernel import STACK, is_brief, link_symbols, name_of
+from .kernel import STACK, is_brief, is_long, link_symbols, name_of
 from .loader import linked, packed, unpacked
 from .machine import code_of_module, new_module
 from .plan import plan
@@ -119,8 +119,10 @@ def native_name(graphs: Sequence[Graph]) -> str:
 def native_code(name: str, graphs: Sequence[Graph]) -> bytes:
     """The machine code of the function, as `Native` takes it."""
     module = new_module(name)
-    _define(_function(module, name, graphs[0]), [blocked(fuse(graph)) for graph in graphs])
-    return packed(code_of_module(module, name))
+    programs = [blocked(fuse(graph)) for graph in graphs]
+    _define(_function(module, name, graphs[0]), programs)
+    level = 1 if any(is_long(plan(x)) for x in programs) else 3
+    return packed(code_of_module(module, name, level))
 
 
 # ---- the function ----
