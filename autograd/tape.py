@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from functools import wraps
 from inspect import isgeneratorfunction
 from operator import attrgetter
+from os import sep
 from pathlib import Path
 from threading import get_ident
 from typing import Any, NamedTuple
@@ -23,7 +24,8 @@ from .primitive import Primitive
 from .stepping import stepped
 
 _age = attrgetter("number")
-_PACKAGE = str(Path(__file__).parent)
+#: The folder of this package, as the names of its files begin.
+PACKAGE = str(Path(__file__).parent) + sep
 
 
 class Node(Hookable):
@@ -320,10 +322,10 @@ def made_here(x: Any) -> Any:
     return x
 
 
-def user_line() -> str:
-    """The file and line outside of this package which called into it."""
+def user_line(within: tuple[str, ...] = (PACKAGE,)) -> str:
+    """The file and line outside of this package, or of the folders `within`, which called into it."""
     frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(within):
         frame = frame.f_back
     return "unknown" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 

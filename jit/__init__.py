@@ -7,12 +7,14 @@ from .csignature import SIGNATURES
 from .derivatives import hessian, hvp, jacfwd, jacobian, jacrev, jvp, vjp
 from .graph import Graph
 from .hot import HotTapesInfo, disable_hot_tapes, enable_hot_tapes, hot_tapes_info
+from .listing import explain_recording
 from .native import Status
 from .native_kernel import NativeKernel
 from .pool import get_num_threads, set_num_threads
 
 __all__ = [
     "SIGNATURES", "CacheInfo", "Compiled", "Graph", "HotTapesInfo", "NativeKernel", "Status", "cache_info",
-    "clear_cache", "compile", "disable_hot_tapes", "enable_hot_tapes", "get_num_threads", "grad", "hessian",
-    "hot_tapes_info", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "set_num_threads", "value_and_grad", "vjp",
+    "clear_cache", "compile", "disable_hot_tapes", "enable_hot_tapes", "explain_recording", "get_num_threads", "grad",
+    "hessian", "hot_tapes_info", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "set_num_threads", "value_and_grad",
+    "vjp",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import autograd as ag
 from autograd import Tensor, ops
@@ -12,7 +12,7 @@ from autograd.tape import Tape
 from autograd.transforms import Argnums
 from autograd.weak import Weak
 
-from .compiled import Compiled
+from .compiled import Compiled, Options
 from .record import Recording, graph_of, source_of
 from .replay import permuted, replay
 
@@ -21,15 +21,22 @@ def compile(
     function: Callable[..., Any] | Tape,
     inputs: Sequence[Tensor] | Tensor | None = None,
     outputs: Sequence[Tensor] | Tensor | None = None,
-    *,
-    threads: int | None = None,
+    **options: Unpack[Options],
 ) -> Compiled:
     """A function, or a recorded tape, as machine code that is called with new inputs.
 
     **Arguments:** `function`, a function of arrays or tensors and of nested tuples, lists and dicts of them, which it
     also returns; it is recorded by running it once for each new signature of shapes and dtypes. Or a tape of
-    `ag.record()`, with the tensors that are its `inputs` and `outputs`. `threads`, the most that large loops use, as
-    many as `jit.get_num_threads()` says for `None`; results do not depend on it.
+    `ag.record()`, with the tensors that are its `inputs` and `outputs`. The options are
+
+    - `threads`, the most that large loops use, as many as `jit.get_num_threads()` says for `None`; results do not
+      depend on it;
+    - `max_variants`, 16: past so many recordings of one signature a warning names the line and the values that ask for
+      them, and again at each doubling;
+    - `strict`, whether to raise instead of recording a function anew because a value has changed that Python looked at,
+      or one from outside;
+    - `verify`, true: the second call runs the function once more, and raises if it does not depend on its arguments
+      alone.
 
     **Returns:** a function with the same arguments; numbers in, numbers out; arrays in, arrays out; tensors in, tensors
     out, also where a captured tensor requires a gradient. The function of a tape takes one argument for each input and
@@ -38,7 +45,7 @@ def compile(
     see `Compiled`.
 
     **Errors:** `TypeError` for what is no function, `ValueError` for tensors that the tape does not know, and for a
-    number of threads below 1.
+    number of threads or variants below 1. A call raises `RuntimeError` where `strict` or `verify` says so.
 
     >>> import numpy as np
     >>> import jit
@@ -47,19 +54,19 @@ def compile(
     1.534895
     """
     if isinstance(function, Tape):
-        return CompiledTape(function, inputs, outputs, threads)
+        return CompiledTape(function, inputs, outputs, options)
     if not callable(function):
         raise TypeError(f"`jit.compile` needs a function or a tape of `ag.record()`, got {type(function).__name__}")
     if inputs is not None or outputs is not None:
         raise TypeError("`jit.compile` takes `inputs` and `outputs` with a tape of `ag.record()`, not with a function")
-    return Compiled(function, threads=threads)
+    return Compiled(function, **options)
 
 
-def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | None = None) -> Compiled:
+def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
     """A compiled function that returns the value of `function` and its gradient.
 
     **Arguments:** `function`, which returns one number; `argnums`, the position of the argument to differentiate, or
-    several positions; `threads`, as for `compile`.
+    several positions; `options`, as for `compile`.
 
     >>> import numpy as np
     >>> import jit
@@ -67,10 +74,10 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, thread
     >>> float(value), g
     (9.0, array([ 3., 12.]))
     """
-    return Compiled(ag.value_and_grad(function, argnums), functional=True, threads=threads)
+    return Compiled(ag.value_and_grad(function, argnums), functional=True, **options)
 
 
-def grad(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | None = None) -> Compiled:
+def grad(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
     """A compiled function that returns the gradient of `function`; it can be differentiated in turn.
 
     **Arguments:** as for `value_and_grad`.
@@ -79,23 +86,23 @@ def grad(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | N
     >>> float(jit.grad(jit.grad(lambda x: x**3))(2.0))
     12.0
     """
-    return Compiled(ag.grad(function, argnums), functional=True, threads=threads)
+    return Compiled(ag.grad(function, argnums), functional=True, **options)
 
 
 class CompiledTape(Compiled):
     """A recorded tape as a function of new inputs."""
 
-    def __init__(self, tape: Tape, inputs: Any, outputs: Any, threads: int | None) -> None:
+    def __init__(self, tape: Tape, inputs: Any, outputs: Any, options: Options) -> None:
         xs, ys = _tensors("inputs", inputs), _tensors("outputs", outputs)
         made = {id(node) for node in tape.nodes}
         _check_known("input", xs, "read", made | {id(source_of(x)) for node in tape.nodes for x in node.parents})
         _check_known("output", ys, "made", made | {id(source_of(x)) for x in xs})
         recording = graph_of(tape, xs, ys)
         differentiable = [y.requires_grad for y in ys]
-        super().__init__(_Replayed(recording, differentiable), threads=threads)
+        super().__init__(_Replayed(recording, differentiable), **options)
         first = recording.graph._replace(outputs=recording.graph.outputs[:1])
         replayed = _Replayed(recording._replace(graph=first), differentiable[:1])
-        self.value_and_grad = value_and_grad(replayed, tuple(range(len(xs))), threads=threads)
+        self.value_and_grad = value_and_grad(replayed, tuple(range(len(xs))), **options)
 
 
 class _Replayed:
@@ -110,7 +117,7 @@ class _Replayed:
         self.recording, self.differentiable = recording, tuple(differentiable)
 
     def __call__(self, *inputs: Any) -> Any:
-        graph, captured, places = self.recording
+        graph, captured, decisions, _ = self.recording
         if len(inputs) != len(graph.inputs):
             raise TypeError(f"this tape was recorded with {len(graph.inputs)} inputs, got {len(inputs)}")
         given = [
@@ -122,11 +129,11 @@ class _Replayed:
             held = [x.detach() if isinstance(x, Tensor) else x for x in held]
             cut, _ = replay(graph, [*given, *held])
             outputs = [y if has else z for y, z, has in zip(outputs, cut, self.differentiable, strict=True)]
-        for guard, place in zip(guards, places, strict=True):
+        for guard, decision in zip(guards, decisions, strict=True):
             if not bool(guard):
                 raise RuntimeError(
-                    f"the tape was recorded for another outcome at {place}, and these inputs take the branch that was "
-                    "not recorded; compile the function instead of its tape, or record a tape for this case"
+                    f"the tape was recorded for another outcome at {decision.where}, and these inputs take the branch "
+                    "that was not recorded; compile the function instead of its tape, or record a tape for this case"
                 )
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 

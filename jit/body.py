@@ -97,7 +97,7 @@ def body_of(tape: Tape, inputs: Sequence[Tensor], outputs: Sequence[Any]) -> Bod
             builder.guard(guard)
     atoms = tuple([builder.atom(source_of(y), y.data if isinstance(y, Tensor) else y) for y in outputs])
     graph = Graph((*builder.outer, *builder.inputs), (), tuple(builder.equations), tuple(builder.conditions), atoms)
-    return Body(graph, builder.constants, builder.places)
+    return Body(graph, builder.constants, [x.where for x in builder.decisions])
 
 
 def placeholder(x: Any) -> Tensor:

@@ -112,7 +112,7 @@ class _Writer(Writer):
         source, order = captured
         if not isinstance(source, Tensor):
             return super().capture(captured)
-        self.unless(f"{self.name('c', source)}.data is {self.name('d', source.data)}")
+        self.unless(f"{self.source(source)}.data is {self.name('d', source.data)}")
         return self.held(np.asarray(source.data), order)
 
     def output(self, i: int, empty: str) -> str:

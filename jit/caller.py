@@ -16,8 +16,9 @@ at here: the kernel itself raises `TypeError` for another dtype, shape or layout
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from keyword import iskeyword
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,9 +30,11 @@ from autograd.tensor import constant
 from autograd.tree import Structure
 
 from .kernel import Kernel
+from .outside import Outside
+from .places import Place
 from .record import Captured
 from .results import Results, is_kept
-from .signature import Leaf, Order, Signature, is_ready, ready
+from .signature import Leaf, Signature
 
 MISS = object()
 #: The dtypes that Python's own numbers have.
@@ -71,7 +74,8 @@ class Wiring(NamedTuple):
     `captured` is what the captures of the kernel's graph stand for; `sources` are all tensors and arrays that the
     function captured; `result` says what to make of the outputs; `link(outputs, inputs, values)`, if any of them
     requires a gradient, connects tensors that come out with those that went in and with the captured ones;
-    `refused(status)` is told why the kernel gave no answer, where somebody wants to know.
+    `refused(status)` is told why the kernel gave no answer, where somebody wants to know; `places` is what the function
+    reads beside its arguments, and `contents` what arrays hold, by identity, with which NumPy alone computed.
     """
 
     kernel: Kernel
@@ -81,6 +85,8 @@ class Wiring(NamedTuple):
     result: Result
     link: Callable[..., Any] | None
     refused: Callable[[int], None] | None = None
+    places: Sequence[Place] = ()
+    contents: Mapping[int, bytes] = MappingProxyType({})
 
 
 def caller(wiring: Wiring) -> Callable[..., Any]:
@@ -92,34 +98,25 @@ def _nested() -> bool:
     return bool(STATE.nesting)
 
 
-class Writer:
+class Writer(Outside):
     """Writes the function; others derive from it that get arguments or outputs in another way."""
 
     #: Keyword arguments beside those of the signature.
     keywords: tuple[str, ...] = ()
 
     def __init__(self, wiring: Wiring) -> None:
-        self.kernel, self.signature, self.captured, self.sources, self.result, self.link, self.refused = wiring
-        self.names: dict[str, Any] = {
+        self.kernel, self.signature, self.result = wiring.kernel, wiring.signature, wiring.result
+        self.link, self.refused = wiring.link, wiring.refused
+        names = {
             "__MISS": MISS, "__kept": wiring.kernel, "__kernel": wiring.kernel.entry, "__empty": np.empty,
-            "__array": np.asarray, "__ready": ready, "__tensor": constant,
+            "__tensor": constant,
         }  # fmt: skip
-        self.lines: list[str] = []
+        super().__init__(names, wiring.captured, wiring.sources, wiring.places, wiring.contents)
         # For each leaf that is no static one the expression of what was given, and that of its value.
         self.given: list[str] = []
         self.values: list[str] = []
         # What the kernel is called with.
         self.arguments: list[str] = []
-
-    def name(self, prefix: str, value: Any) -> str:
-        """A name for a value in the namespace of the function."""
-        name = f"__{prefix}{len(self.names)}"
-        self.names[name] = value
-        return name
-
-    def unless(self, condition: str) -> None:
-        """Ends the call where the condition does not hold."""
-        self.lines.append(f"if not ({condition}): return __MISS")
 
     def function(self) -> Callable[..., Any]:
         """The function."""
@@ -154,19 +151,6 @@ class Writer:
             self.walk("__k", keywords, leaves, self.leaf)
         return ", ".join(parameters)
 
-    def walk(self, path: str, structure: Structure, leaves: Iterator[Any], leaf: Callable[[str, Any], None]) -> None:
-        """Checks a structure, and calls `leaf` with the expression of each of its leaves."""
-        if structure.kind is None:
-            leaf(path, next(leaves))
-            return
-        kind = self.name("t", structure.kind)
-        self.unless(f"type({path}) is {kind} and len({path}) == {len(structure.parts)}")
-        if structure.keys:
-            self.unless(f"list({path}) == {self.name('k', list(structure.keys))}")
-        for i, part in enumerate(structure.parts):
-            step = self.name("k", structure.keys[i]) if structure.keys else i
-            self.walk(f"{path}[{step}]", part, leaves, leaf)
-
     def leaf(self, path: str, leaf: Leaf) -> None:
         """Checks a leaf of the arguments, as far as the kernel does not, and notes its expressions."""
         if leaf.kind == "static":
@@ -199,10 +183,8 @@ class Writer:
     # ---- what is captured ----
 
     def conditions(self) -> None:
-        """Checks what the recording took for granted of captured tensors, and of the gradients that it sets."""
-        for source in self.sources:
-            if isinstance(source, Tensor) and source.node is None:
-                self.unless(f"{self.name('c', source)}.requires_grad is {source.requires_grad}")
+        """Checks what the recording took for granted of what lies outside, and of the gradients that it sets."""
+        self.read()
         if self.result.nested is not None:
             self.unless(f"{self.name('f', _nested)}() is {self.result.nested}")
         for target, _ in self.result.gradients:
@@ -210,27 +192,7 @@ class Writer:
 
     def target(self, target: Tensor | int) -> str:
         """The expression of a tensor whose `.grad` is set."""
-        return self.given[target] if isinstance(target, int) else self.name("c", target)
-
-    def capture(self, captured: Captured) -> str:
-        """The expression of what is captured as the kernel takes it."""
-        source, order = captured
-        if not isinstance(source, Tensor):
-            # A view shares the memory of the array, so it sees what is written there later.
-            return self.held(source, order)
-        # The tensor may be given other data later.
-        name = self.name("c", source) + ".data"
-        if source.ndim == 0:
-            return f"__array({name})"
-        if not is_ready(source.data if order is None else source.data.transpose(order)):
-            return f"__ready({name}, {order})"
-        return name if order is None else f"{name}.transpose({order})"
-
-    def held(self, x: Any, order: Order) -> str:
-        """The expression of an array that the function holds on to, as the kernel takes it."""
-        view = np.asarray(x).view() if order is None else x.transpose(order)
-        name = self.name("c", view)
-        return name if is_ready(view) else f"__ready({name})"
+        return self.given[target] if isinstance(target, int) else self.source(target)
 
     # ---- the call ----
 
@@ -256,7 +218,7 @@ class Writer:
             self.lines.append("__give(__w)")
         told = "" if self.refused is None else f"{self.name('f', self.refused)}(__r[0]); "
         self.lines.append(f"if __r[0]: {told}return __MISS")
-        after = [(f"{self.name('c', state)}.data[:]", outputs[i]) for state, i in self.result.states]
+        after = [(f"{self.source(state)}.data[:]", outputs[i]) for state, i in self.result.states]
         if self.result.tensors:
             outputs = self.as_tensors(outputs)
         self.lines += [f"{state} = {made}" for state, made in after]
@@ -289,7 +251,7 @@ class Writer:
         made = [f"__y{i}" for i in range(len(outputs))]
         self.lines += [f"{y} = __tensor({x})" for y, x in zip(made, outputs, strict=True)]
         if self.link is not None:
-            sources = [self.name("c", x) for x in self.sources]
+            sources = [self.source(x) for x in self.sources]
             values = [self.value_of(name, x) for name, x in zip(sources, self.sources, strict=True)]
             groups = [", ".join(xs) for xs in (made, self.given + sources, self.values + values)]
             link = f"{self.name('f', self.link)}([{groups[0]}], [{groups[1]}], [{groups[2]}])"

@@ -7,63 +7,49 @@ import inspect
 import types
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from functools import cached_property
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
+
+import numpy as np
 
 from autograd import Tensor
 from autograd.tape import current_tape
 
 from .bound import bound_call
-from .cache import kernel_of, uncollected
-from .caller import MISS, Wiring, caller
+from .cache import uncollected
+from .caller import MISS, Wiring
+from .changes import difference, reason, same_decisions
 from .emit.repeat import NO_ROOM
-from .explain import Explained, Times, explanation
+from .explain import Explained, explanation
 from .graph import Graph
-from .loop import has_bounds
+from .loop import SHARED
 from .native_kernel import NativeKernel, native_kernel
-from .out import caller_with_out, check_out, written
+from .out import check_out, written
 from .outer import Link
-from .passes import optimise
+from .places import places_of
 from .pool import checked
 from .ranges import is_same_but_for_steps, widen
 from .rebinding import Rebound, rebound, variables_of
-from .record import Captured
 from .replay import cotangents
 from .shipping import shipped
 from .signature import Signature, signature_of
 from .tracing import Trace, eager, trace
+from .variant import Variant, compiled
 
-#: Past so many recordings of one signature a warning says which line asks for them, and again at each doubling.
-MAX_VARIANTS = 16
+
+class Options(TypedDict, total=False):
+    """How a function is compiled, as `jit.compile` says."""
+
+    threads: int | None
+    max_variants: int
+    strict: bool
+    verify: bool
 
 
 # By what factor the room for steps of loops grows where it was too little.
 _GROWTH = 8
 # So many callers are tried before the signature of a call is looked up.
-_RECENT = 8
-
-
-class Variant:
-    """One recording of a function: what the functions that call its kernel are written from, and these functions."""
-
-    def __init__(self, run: Trace, wiring: Wiring, times: Times) -> None:
-        self.recording, self.wiring, self.times, self.notes = run.recording, wiring, times, run.notes
-        self.ranges = run.ranges
-        self.kernel, self.captured = wiring.kernel, wiring.captured
-        self.call = caller(wiring)
-
-    @cached_property
-    def call_with_out(self) -> Callable[..., Any]:
-        """Calls the kernel with `out=`."""
-        return caller_with_out(self.wiring)
-
-    def __getstate__(self) -> Any:
-        return {name: x for name, x in vars(self).items() if name not in ("call", "call_with_out")}
-
-    def __setstate__(self, state: Any) -> None:
-        vars(self).update(state)
-        self.call = caller(self.wiring)
+_RECENT = 16
 
 
 class _Request(NamedTuple):
@@ -104,10 +90,20 @@ class Compiled:
     (True, array([ 3., 12.]))
     """
 
-    def __init__(self, function: Callable[..., Any], functional: bool = False, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        functional: bool = False,
+        *,
+        threads: int | None = None,
+        max_variants: int = 16,
+        strict: bool = False,
+        verify: bool = True,
+    ) -> None:
         functools.update_wrapper(self, function, updated=())
         self.function, self.functional = function, functional
         self.threads = 0 if threads is None else checked(threads, "a compiled function", threads)
+        self.max_variants, self.strict, self.verify = _positive(max_variants), strict, verify
         self.variants: dict[Signature, list[Variant]] = {}
         # By what factor there has to be room for more steps of loops than at first.
         self.room: dict[Signature, int] = {}
@@ -180,8 +176,16 @@ class Compiled:
         variables = rebound(self.function, known, values)
         if self._rebound is None or variables is not known:
             function = Rebound(self.function, variables)
-            self._rebound = function, Compiled(function, self.functional, self.threads or None)
+            self._rebound = function, Compiled(function, self.functional, **self._options())
         self._call = self._with_variables
+
+    def _options(self) -> Options:
+        return {
+            "threads": self.threads or None,
+            "max_variants": self.max_variants,
+            "strict": self.strict,
+            "verify": self.verify,
+        }
 
     def _with_variables(self, *args: Any, **kwargs: Any) -> Any:
         """The call of a function whose variables may be rebound."""
@@ -223,6 +227,10 @@ class Compiled:
         vars(self).update(attributes)
         self.function = self.__wrapped__ = function.function()
         self._call, self._recent, self._rebound = _never, (), None
+        for signature, known in self.variants.items():
+            objects = [leaf.value[1] for leaf in signature.leaves if leaf.kind == "static"]
+            for variant in known:
+                variant.reads_from(places_of([self.function, *objects]))
         if names:
             variables = variables_of(self.function)
             self.rebind(**{name: variables[name].get() for name in names})
@@ -243,7 +251,8 @@ class Compiled:
         variant, out = self._answer(request)
         if out is MISS:
             return self._disagreement(variant, request)
-        self._use(variant.call if request.out is None else variant.call_with_out)
+        if variant.verified:
+            self._use(variant.call if request.out is None else variant.call_with_out)
         return out
 
     def _use(self, call: Callable[..., Any]) -> None:
@@ -268,20 +277,68 @@ class Compiled:
 
     def _answer(self, request: _Request) -> tuple[Variant, Any]:
         """The variant that answers a call, recorded if need be, and what its kernel returns."""
-        for variant in self.variants.get(request.signature, ()):
-            out = self._answer_of(variant, request)
+        known = self.variants.get(request.signature, [])
+        for variant in known:
+            out = self._answer_of(variant, request) if variant.verified else MISS
             if out is not MISS:
                 return variant, out
+        room = self.room.get(request.signature)
+        run = None
+        for variant in [x for x in known if not x.verified]:
+            # Before the kernel, which may set gradients.
+            run = run or self._run_again(request)
+            out = self._answer_of(variant, request)
+            if out is not MISS:
+                self._verify(variant, run, request)
+                return variant, out
+        if self.room.get(request.signature) != room:
+            run = None
+        elif self.strict and known:
+            raise RuntimeError(
+                f"{self!r} would have to be recorded again, which `strict=True` forbids: "
+                f"{reason(known[0].run, run or self._trace(request))}"
+            )
         while True:
             room = self.room.get(request.signature)
-            with uncollected():
-                variant = self._record(request.signature, request.values)
+            variant = self._record(request, run)
+            variant.verified = not self.verify
             if request.out is not None:
                 out = self._answer_of(variant, request)
             else:
                 out = variant.call(*request.args, **request.kwargs)
             if out is not MISS or self.room.get(request.signature) == room:
                 return variant, out
+            run = None
+
+    def _verify(self, variant: Variant, run: Trace, request: _Request) -> None:
+        """Sees whether the function gives the same program when it is run once more for the same kind of arguments.
+
+        **Errors:** `RuntimeError` where it does not, so that what it does depends on more than its arguments.
+        """
+        if not same_decisions(variant.run.recording, run.recording):
+            # The eager run took another branch than the kernel, by the last digits of a value; or the kernel has a loop
+            # that ends by a value, and the run was another number of steps.
+            variant.verified = _is_dynamic(variant.run)
+            return
+        found = difference(variant.run, run)
+        if variant.run.ranges or (found is not None and _is_dynamic(variant.run)):
+            variant.verified = True
+            return
+        if found is None:
+            variant.verified = True
+            variant.renew(run)
+            return
+        # Two runs more say where, if they differ from each other.
+        first, second = (self._run_again(request, noting=True) for _ in range(2))
+        noted = difference(first, second) or found
+        lines = second.recording.lines if noted is not found or not _has_loops(run) else ()
+        where = lines[noted.position] if 0 <= noted.position < len(lines) else "a line that is not known"
+        raise RuntimeError(
+            f"`{_name(self.function)}` does not depend on its arguments alone: {noted.what} in {where} got "
+            f"{noted.before} in one run and {noted.after} in the next, and a kernel would keep one of them for ever; "
+            "pass what the function draws, reads or changes (random numbers, a clock, a file, an object) as an "
+            "argument, or say `verify=False` if it is meant to be kept"
+        )
 
     def _answer_of(self, variant: Variant, request: _Request) -> Any:
         """What the variant answers.
@@ -305,30 +362,38 @@ class Compiled:
         """Answers a bound call, as `bound_call` needs it."""
         request = _Request(args, kwargs, out, *signature_of(args, kwargs))
         variant, result = self._answer(request)
+        if not (variant.verified or variant.wiring.result.gradients or result is MISS):
+            self._verify(variant, self._run_again(request), request)
         if result is MISS:
             return variant.wiring, request.values, self._disagreement(variant, request), False
         return variant.wiring, request.values, result, True
 
-    def _record(self, signature: Signature, values: Sequence[Any]) -> Variant:
-        start = perf_counter()
+    def _trace(self, request: _Request, noting: bool = False) -> Trace:
+        room = self.room.get(request.signature, 1)
+        with uncollected():
+            return trace(self.function, request.signature, request.values, self.functional, room, noting)
+
+    def _run_again(self, request: _Request, noting: bool = False) -> Trace:
+        """A run that is not the first: what NumPy warns of was said before, or is no matter of the kernel."""
+        with np.errstate(all="ignore"):
+            return self._trace(request, noting)
+
+    def _record(self, request: _Request, run: Trace | None) -> Variant:
+        """A new variant, of that run if there is one."""
+        signature, start = request.signature, perf_counter()
         room = self.room.get(signature, 1)
-        run = trace(self.function, signature, values, self.functional, room)
-        recorded = perf_counter()
-        known = self.variants.setdefault(signature, [])
-        for variant in known if run.ranges else ():
-            if is_same_but_for_steps(variant.recording, variant.wiring.result, run):
-                widen(variant.ranges, run.ranges)
+        run = run or self._trace(request)
+        for variant in self.variants.get(signature, ()) if run.ranges else ():
+            if is_same_but_for_steps(variant.run.recording, variant.wiring.result, run):
+                widen(variant.run.ranges, run.ranges)
                 return variant
-        graph, captured = _without_unused(optimise(run.recording.graph), run.recording.captured)
-        optimised = perf_counter()
-        kernel = kernel_of(graph._replace(threads=self.threads))
-        times = Times(recorded - start, optimised - recorded, perf_counter() - optimised)
-        sources = [x.source for x in run.recording.captured]
-        refused = functools.partial(self._refused, signature, room) if has_bounds(kernel.graph) else None
-        wiring = Wiring(kernel, signature, captured, sources, run.result, _link(signature, run, self.threads), refused)
-        variant = Variant(run, wiring, times)
+        with uncollected():
+            link = _link(signature, run, self.threads)
+            refused = functools.partial(self._refused, signature, room)
+            variant = compiled(run, signature, self.threads, link, refused, perf_counter() - start)
+        known = self.variants.setdefault(signature, [])
         known.insert(0, variant)
-        times_too_many, rest = divmod(len(known) - 1, MAX_VARIANTS)
+        times_too_many, rest = divmod(len(known) - 1, self.max_variants)
         if rest == 0 and times_too_many.bit_count() == 1:
             self._warn_of_many(known)
         return variant
@@ -339,9 +404,11 @@ class Compiled:
             self.room[signature] = max(self.room.get(signature, 1), _GROWTH * room)
 
     def _warn_of_many(self, known: list[Variant]) -> None:
+        why = reason(known[1].run, known[0].run)
         warnings.warn(
-            f"{self!r} was recorded {len(known)} times for one signature, since values that Python looked at changed "
-            f"({_places(known[0])}); use `where` there, or keep that part out of the compiled function",
+            f"{self!r} was recorded {len(known)} times for one signature, and each time costs as much as the first: "
+            f"{why}; use `where` for a decision, pass a number that changes as an argument, keep that part out of the "
+            "compiled function, or allow more with `max_variants`",
             stacklevel=6,
         )
 
@@ -433,9 +500,8 @@ class Compiled:
             return taken.explain(*args, **kwargs)
         request = self._request(args, kwargs)
         variant = self._answer(request)[0]
-        it = Explained(
-            request.signature, variant.recording, variant.kernel, variant.captured, variant.times, variant.notes
-        )
+        recording = variant.run.recording
+        it = Explained(request.signature, recording, variant.kernel, variant.captured, variant.times, variant.run.notes)
         return explanation(_name(self.function), it, sum(map(len, self.variants.values())))
 
 
@@ -456,6 +522,22 @@ def _tried(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
         return MISS
 
 
+def _positive(count: Any) -> int:
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"`max_variants` needs an integer of at least 1, got {count!r}")
+    return count
+
+
+def _has_loops(run: Trace) -> bool:
+    return any(equation.primitive in SHARED for equation in run.recording.graph.equations)
+
+
+def _is_dynamic(run: Trace) -> bool:
+    """Whether a loop of the program ends by a value, so that runs of one program may look different."""
+    loops = [dict(x.params).get("loop") for x in run.recording.graph.equations]
+    return any(x is not None and getattr(x, "dynamic", False) for x in loops)
+
+
 def _parameters(function: Callable[..., Any]) -> Collection[str]:
     """The names of the parameters, none where they are not known."""
     try:
@@ -464,29 +546,21 @@ def _parameters(function: Callable[..., Any]) -> Collection[str]:
         return ()
 
 
-def _without_unused(graph: Graph, captured: tuple[Captured, ...]) -> tuple[Graph, tuple[Captured, ...]]:
-    """The graph without the captures that passes have made useless."""
-    used = {id(x) for equation in graph.equations for x in equation.inputs}
-    used.update([id(x) for x in (*graph.outputs, *graph.guards)])
-    kept = [(x, value) for x, value in zip(graph.captures, captured, strict=True) if id(x) in used]
-    return graph._replace(captures=tuple([x for x, _ in kept])), tuple([value for _, value in kept])
-
-
 def _link(signature: Signature, run: Trace, threads: int) -> Link | None:
     """What connects the results with the tensors that require a gradient, if there are any of either."""
-    graph, captured, _ = run.recording
+    graph, captured = run.recording.graph, run.recording.captured
     inputs = [leaf for leaf in signature.leaves if leaf.kind != "static"]
     wanted = [leaf.requires_grad for leaf in inputs]
     wanted += [isinstance(x.source, Tensor) and x.source.requires_grad for x in captured]
     if not any(wanted) or not any(run.requires_grad):
         return None
     orders = [leaf.order for leaf in inputs] + [x.order for x in captured]
-    pullback = Compiled(functools.partial(cotangents, graph, orders), threads=threads or None)
+    pullback = Compiled(functools.partial(cotangents, graph, orders), threads=threads or None, verify=False)
     return Link(pullback, wanted, run.requires_grad)
 
 
 def _places(variant: Variant) -> str:
-    return ", ".join(sorted(set(variant.recording.places))) or "unknown"
+    return ", ".join(sorted({x.where for x in variant.run.recording.decisions})) or "unknown"
 
 
 def _name(function: Any) -> str:

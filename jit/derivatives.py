@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import autograd as ag
 from autograd.transforms import Argnums
 
-from .compiled import Compiled
+from .compiled import Compiled, Options
 
 
-def jacobian(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | None = None) -> Compiled:
+def jacobian(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
     """A compiled function that returns the Jacobian of `function`, by columns or by rows, whichever are fewer.
 
-    **Arguments:** as for `autograd.jacobian`; `threads`, as for `compile`.
+    **Arguments:** as for `autograd.jacobian`; `options`, as for `compile`.
 
     >>> import numpy as np
     >>> import jit
@@ -22,10 +22,10 @@ def jacobian(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int
     array([[2., 0.],
            [0., 4.]])
     """
-    return Compiled(ag.jacobian(function, argnums), functional=True, threads=threads)
+    return Compiled(ag.jacobian(function, argnums), functional=True, **options)
 
 
-def jacfwd(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | None = None) -> Compiled:
+def jacfwd(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
     """A compiled function that returns the Jacobian of `function` by columns, in forward mode.
 
     **Arguments:** as for `jacobian`.
@@ -34,10 +34,10 @@ def jacfwd(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int |
     >>> jit.jacfwd(lambda x: (x**2, x**3))(2.0)
     (4.0, 12.0)
     """
-    return Compiled(ag.jacfwd(function, argnums), functional=True, threads=threads)
+    return Compiled(ag.jacfwd(function, argnums), functional=True, **options)
 
 
-def jacrev(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | None = None) -> Compiled:
+def jacrev(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
     """A compiled function that returns the Jacobian of `function` by rows, in reverse mode.
 
     **Arguments:** as for `jacobian`.
@@ -46,10 +46,10 @@ def jacrev(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int |
     >>> jit.jacrev(lambda x, y: x * y, (0, 1))(2.0, 3.0)
     (3.0, 2.0)
     """
-    return Compiled(ag.jacrev(function, argnums), functional=True, threads=threads)
+    return Compiled(ag.jacrev(function, argnums), functional=True, **options)
 
 
-def hessian(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | None = None) -> Compiled:
+def hessian(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
     """A compiled function that returns the matrix of second derivatives of `function`, which returns one number.
 
     **Arguments:** as for `jacobian`.
@@ -60,10 +60,10 @@ def hessian(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int 
     array([[0., 4.],
            [4., 2.]])
     """
-    return Compiled(ag.hessian(function, argnums), functional=True, threads=threads)
+    return Compiled(ag.hessian(function, argnums), functional=True, **options)
 
 
-def hvp(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | None = None) -> Compiled:
+def hvp(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
     """A compiled function of the arguments of `function` and a vector: the product of the Hessian and the vector.
 
     **Arguments:** as for `jacobian`.
@@ -73,13 +73,13 @@ def hvp(function: Callable[..., Any], argnums: Argnums = 0, *, threads: int | No
     >>> jit.hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 10.0]))
     array([  6., 120.])
     """
-    return Compiled(ag.hvp(function, argnums), functional=True, threads=threads)
+    return Compiled(ag.hvp(function, argnums), functional=True, **options)
 
 
-def jvp(function: Callable[..., Any], *, threads: int | None = None) -> Compiled:
+def jvp(function: Callable[..., Any], **options: Unpack[Options]) -> Compiled:
     """A compiled function of a tuple of arguments and a tuple of tangents, which returns what `autograd.jvp` does.
 
-    **Arguments:** `function`; `threads`, as for `compile`.
+    **Arguments:** `function`; `options`, as for `compile`.
 
     >>> import jit
     >>> jit.jvp(lambda x: x**2)((3.0,), (10.0,))
@@ -89,13 +89,13 @@ def jvp(function: Callable[..., Any], *, threads: int | None = None) -> Compiled
     def value_and_tangent(xs: Sequence[Any], vs: Sequence[Any]) -> tuple[Any, Any]:
         return ag.jvp(function, xs, vs)
 
-    return Compiled(_called(value_and_tangent, function), functional=True, threads=threads)
+    return Compiled(_called(value_and_tangent, function), functional=True, **options)
 
 
-def vjp(function: Callable[..., Any], *, threads: int | None = None) -> Compiled:
+def vjp(function: Callable[..., Any], **options: Unpack[Options]) -> Compiled:
     """A compiled function of a tuple of arguments and a cotangent: the value, and a tuple of cotangents.
 
-    **Arguments:** `function`; `threads`, as for `compile`.
+    **Arguments:** `function`; `options`, as for `compile`.
 
     >>> import jit
     >>> jit.vjp(lambda x, y: x * y)((3.0, 5.0), 10.0)
@@ -106,7 +106,7 @@ def vjp(function: Callable[..., Any], *, threads: int | None = None) -> Compiled
         value, pullback = ag.vjp(function, *xs)
         return value, pullback(g)
 
-    return Compiled(_called(value_and_cotangents, function), functional=True, threads=threads)
+    return Compiled(_called(value_and_cotangents, function), functional=True, **options)
 
 
 def _called(f: Callable[..., Any], function: Any) -> Callable[..., Any]:

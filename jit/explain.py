@@ -75,7 +75,7 @@ def explanation(name: str, it: Explained, recordings: int) -> str:
         ("loops", list(it.notes)),
         ("steps", [f"{i}  {_step(step, labels)}" for i, step in enumerate(kernel.program.steps, 1)]),
         ("memory", list(_memory(kernel, labels))),
-        ("guards", _counted(it.recording.places) if kernel.graph.guards else []),
+        ("guards", _counted([x.where for x in it.recording.decisions]) if kernel.graph.guards else []),
         ("captured", [_captured(i, x) for i, x in enumerate(it.captured)]),
         ("kernel", [f"{_kernel(kernel)}, {recordings} recording{'s' * (recordings != 1)} of this function"]),
         ("time", [_times(it.times)]),

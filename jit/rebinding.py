@@ -39,6 +39,11 @@ class Rebound:
         #: What the variables hold now.
         self.values = _reader(self.variables)
 
+    def keys(self) -> frozenset[tuple[int, str]]:
+        """The variables, as `places_of` tells places apart."""
+        pairs = [(x.globals, x.name) if x.cell is None else (x.cell, "cell_contents") for x in self.variables]
+        return frozenset([(id(holder), key) for holder, key in pairs])
+
     def __call__(self, values: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         with _bound(self.variables, values):
             return self.function(*args, **kwargs)

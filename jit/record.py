@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from os import sep
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +13,16 @@ import numpy as np
 from autograd import Tensor, ops
 from autograd.deferred import dtypes_of
 from autograd.primitive import Aval, Primitive
-from autograd.tape import Guard, Node, Tape
+from autograd.tape import PACKAGE, Guard, Node, Tape, user_line
 from autograd.tensor import lift
 from autograd.weak import Weak, plain
 
 from .graph import Atom, Equation, Graph, Literal, Params, Var
 from .loop import loop_call, loop_output, primitive_of
 from .signature import check_dtype, order_of
+
+_UNKNOWN: Mapping[int, str] = MappingProxyType({})
+_PACKAGES = (PACKAGE, str(Path(__file__).parent) + sep)
 
 
 class Captured(NamedTuple):
@@ -26,12 +32,36 @@ class Captured(NamedTuple):
     order: tuple[int, ...] | None
 
 
+class Decision(NamedTuple):
+    """What a guard asks: whether the value that Python looked at, at a source line, is this one."""
+
+    where: str
+    value: Any
+
+
 class Recording(NamedTuple):
-    """A graph, what its captures stand for, and the source line of each guard."""
+    """A graph, what its captures stand for, the decision of each guard, and the source line of each equation.
+
+    The lines are empty unless they were noted.
+    """
 
     graph: Graph
     captured: tuple[Captured, ...]
-    places: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+    lines: tuple[str, ...] = ()
+
+
+class NotedNodes(list[Node]):
+    """The nodes of a tape, which notes from where each came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[int, str] = {}
+
+    def append(self, node: Node) -> None:
+        """Adds a node."""
+        super().append(node)
+        self.lines[id(node)] = user_line(_PACKAGES)
 
 
 # What takes no time for names.
@@ -45,13 +75,16 @@ def graph_of(
 
     **Arguments:** `tape`; `inputs`, the tensors that become the graph's inputs, in its order; `outputs`, the
     tensors that it returns; `orders`, for each input the permutation of its axes in which the kernel gets it, `None`
-    for their own order. Any other tensor or array which the recorded operations read is captured.
+    for their own order. Any other tensor or array which the recorded operations read is captured. Where the tape notes
+    lines, the equations that the outputs do not need are in the graph too.
     """
-    builder = GraphBuilder()
+    noted = tape.nodes.lines if isinstance(tape.nodes, NotedNodes) else None
+    builder = GraphBuilder(noted or _UNKNOWN)
     for x, order in zip(inputs, orders or [None] * len(inputs), strict=True):
         builder.input(x, order)
     results = [source_of(x) for x in outputs]
-    for node in live(tape, results, set(builder.atoms)):
+    given = set(builder.atoms)
+    for node in live(tape, results, given) if noted is None else _all(tape, given):
         builder.add(node)
     for guard in tape.guards:
         builder.guard(guard)
@@ -63,12 +96,17 @@ def graph_of(
         tuple(builder.conditions),
         atoms,
     )
-    return Recording(graph, tuple(builder.captured), tuple(builder.places))
+    return Recording(graph, tuple(builder.captured), tuple(builder.decisions), tuple(builder.lines))
 
 
 def source_of(x: Any) -> Any:
     """The node that made a tensor, or the leaf tensor itself: what identifies it on a tape."""
     return (x.node or x) if isinstance(x, Tensor) else x
+
+
+def _all(tape: Tape, given: set[int]) -> list[Node]:
+    """The nodes of the tape that a graph can have."""
+    return [x for x in tape.nodes if id(x) not in given and x.inputs is not None and x.out.dtype.kind in "fiub"]
 
 
 def live(tape: Tape, results: list[Any], given: set[int]) -> list[Node]:
@@ -84,17 +122,22 @@ def live(tape: Tape, results: list[Any], given: set[int]) -> list[Node]:
 
 
 class GraphBuilder:
-    """The graph in the making; `atoms` maps the nodes and leaf tensors of the tape to its variables."""
+    """The graph in the making; `atoms` maps the nodes and leaf tensors of the tape to its variables.
 
-    def __init__(self) -> None:
+    **Arguments:** `noted`, the source lines of nodes, by identity, if they are known.
+    """
+
+    def __init__(self, noted: Mapping[int, str] = _UNKNOWN) -> None:
+        self.noted, self.line = noted, ""
+        self.lines: list[str] = []
         self.inputs: list[Var] = []
         self.atoms: dict[int, Atom] = {}
         self.captures: list[Var] = []
         self.captured: list[Captured] = []
         self.equations: list[Equation] = []
-        # The guards, and where each comes from.
+        # The guards, and what each asks.
         self.conditions: list[Atom] = []
-        self.places: list[str] = []
+        self.decisions: list[Decision] = []
         # The keys of `atoms` are addresses, so what they stand for must live as long.
         self.kept: list[Any] = []
         # The inputs of each loop, by its node.
@@ -119,6 +162,7 @@ class GraphBuilder:
     def equation(self, primitive: Primitive, inputs: tuple[Atom, ...], params: Params, aval: Aval) -> Var:
         out = Var(aval)
         self.equations.append(Equation(primitive, inputs, params, out))
+        self.lines.append(self.line)
         return out
 
     def add(self, node: Node) -> None:
@@ -127,7 +171,7 @@ class GraphBuilder:
             raise RuntimeError(
                 f"`{node.name}` was freed by a sweep outside of the recording; record the whole computation again"
             )
-        primitive = node.primitive
+        primitive, self.line = node.primitive, self.noted.get(id(node), "")
         if primitive is loop_output:
             params = tuple(sorted(node.params.items()))
             inputs = self.loops[id(node.parents[0])]
@@ -152,9 +196,10 @@ class GraphBuilder:
         aval = self.avals.get((out.shape, out.dtype)) or self.avals.setdefault((out.shape, out.dtype), _aval(out))
         variable = known[id(node)] = Var(aval)
         self.equations.append(_new(Equation, (primitive, tuple(atoms), params, variable)))
+        self.lines.append(self.line)
         if primitive is ops.pow and out.dtype.kind == "i" and _may_be_negative(atoms[1]):
             self.conditions.append(self.nonnegative(atoms[1]))
-            self.places.append("an integer power, whose exponents must not be negative")
+            self.decisions.append(Decision("an integer power, whose exponents must not be negative", True))
 
     def promoted(self, atom: Atom, primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Atom:
         """The atom of a number that a caller gave as a Python number: it takes the dtype of the arrays beside it."""
@@ -224,7 +269,7 @@ class GraphBuilder:
     def guard(self, guard: Guard) -> None:
         """Adds the condition that the value which escaped is the one that the recording saw."""
         self.conditions.append(self.unchanged(guard))
-        self.places.append(guard.where)
+        self.decisions.append(Decision(guard.where, guard.value))
 
     def unchanged(self, guard: Guard) -> Atom:
         source, value = source_of(guard.node), guard.value

@@ -115,7 +115,7 @@ def recorded_sweep(seeds: Seeds, wanted: Collection[Any] | None, names: dict[Any
         raise Unfit("not all that is wanted is on the tape")
     outputs = [x if isinstance(x, Tensor) else constant(np.asarray(x)) for x in cotangents.values()]
     orders = [order_of(x.value) if isinstance(x.value, np.ndarray) else None for x in given]
-    graph, captured, _ = graph_of(tape, [x.tensor for x in given], outputs, orders)
+    graph, captured, *_ = graph_of(tape, [x.tensor for x in given], outputs, orders)
     originals = {copy: node for node, copy in copies.items()}
     found = [originals.get(x, x) for x in cotangents]
     swept = {node for node, copy in copies.items() if copy.inputs is None and node.inputs is not None}

@@ -17,7 +17,9 @@ from autograd.tree import flatten, unflatten
 from autograd.weak import weak
 
 from .caller import PYTHON_DTYPES, Constant, Result
-from .record import Recording, graph_of
+from .places import Place, places_of, untouched
+from .rebinding import Rebound
+from .record import NotedNodes, Recording, graph_of
 from .scan import recorded_loop, recorded_switch, recorded_while, rolled_results
 from .signature import Signature
 
@@ -27,8 +29,8 @@ _CONSTANTS = (type(None), int, float, complex, str, bytes, np.ndarray, np.generi
 class Trace(NamedTuple):
     """What a run has shown.
 
-    `requires_grad` says which outputs of the graph have a gradient; `notes` say what was rolled, and what not;
-    `ranges` are the tape's.
+    `requires_grad` says which outputs of the graph have a gradient; `notes` say what was rolled, and what not; `ranges`
+    are the tape's; `places` is what the function reads beside its arguments, without what it changes itself.
     """
 
     recording: Recording
@@ -36,6 +38,7 @@ class Trace(NamedTuple):
     requires_grad: tuple[bool, ...]
     notes: tuple[str, ...]
     ranges: tuple[Any, ...]
+    places: Sequence[Place]
 
 
 class _Run(NamedTuple):
@@ -47,25 +50,37 @@ class _Run(NamedTuple):
     accumulated: list[tuple[Tensor | int, Tensor | None]]
 
 
-def _run(function: Callable[..., Any], signature: Signature, values: Sequence[Any], room: int | None) -> _Run:
+def _run(
+    function: Callable[..., Any], signature: Signature, values: Sequence[Any], room: int | None, noting: bool = False
+) -> _Run:
     given = [x if leaf.kind == "static" else _traced(x, leaf) for x, leaf in zip(values, signature.leaves, strict=True)]
     args, kwargs = unflatten(signature.structure, given)
     inputs = [x for x, leaf in zip(given, signature.leaves, strict=True) if leaf.kind != "static"]
-    with _recorded(room) as tape:
+    with _recorded(room, noting) as tape:
         outcome = function(*args, **kwargs)
         return _Run(tape, inputs, outcome, _accumulated(function, tape, inputs, values, signature))
 
 
 def trace(
-    function: Callable[..., Any], signature: Signature, values: Sequence[Any], functional: bool, room: int
+    function: Callable[..., Any],
+    signature: Signature,
+    values: Sequence[Any],
+    functional: bool,
+    room: int,
+    noting: bool = False,
 ) -> Trace:
     """Runs a function once with arguments of that signature, recorded.
 
     **Arguments:** `values`, the leaves of the arguments; `functional`, whether the results are arrays even where a
     captured tensor requires a gradient, as those of `ag.grad(f)` are; `room`, the factor to the number of steps for
-    which loops that end by a value have memory.
+    which loops that end by a value have memory; `noting`, whether source lines are noted, and loops of Python left as
+    they are.
     """
-    tape, inputs, outcome, accumulated = _run(function, signature, values, room)
+    objects = [leaf.value[1] for leaf in signature.leaves if leaf.kind == "static"]
+    # Variables that are arguments while it runs.
+    given = function.keys() if isinstance(function, Rebound) else frozenset()
+    before = places_of([function, *objects], given)
+    tape, inputs, outcome, accumulated = _run(function, signature, values, room, noting)
     orders = [leaf.order for leaf in signature.leaves if leaf.kind != "static"]
     leaves, structure = flatten(outcome)
     outputs = [x for x in leaves if isinstance(x, Tensor)]
@@ -79,7 +94,8 @@ def trace(
     for state, after in (tape.states or {}).items():
         states.append((state, len(outputs)))
         outputs.append(after)
-    outputs = list(rolled_results(tape, 0, 0, inputs, outputs))
+    if not noting:
+        outputs = list(rolled_results(tape, 0, 0, inputs, outputs))
     recording = graph_of(tape, inputs, outputs, orders)
     captures = any(isinstance(x.source, Tensor) and x.source.requires_grad for x in recording.captured)
     nested = bool(STATE.nesting) if captures or any(leaf.requires_grad for leaf in signature.leaves) else None
@@ -87,7 +103,8 @@ def trace(
     numbers = not tensors and _of_numbers(signature)
     result = Result(places, structure, tuple(gradients), tensors, numbers, nested, tuple(states))
     connected = tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs])
-    return Trace(recording, result, connected, tuple(tape.notes), tuple(tape.ranges))
+    kept = untouched(before, places_of([function, *objects], given))
+    return Trace(recording, result, connected, tuple(tape.notes), tuple(tape.ranges), kept)
 
 
 def eager(function: Callable[..., Any], signature: Signature, values: Sequence[Any]) -> Any:
@@ -123,13 +140,16 @@ def _value(x: Tensor, numbers: bool) -> Any:
 
 
 @contextmanager
-def _recorded(room: int | None) -> Iterator[Tape]:
+def _recorded(room: int | None, noting: bool) -> Iterator[Tape]:
     """Records, with gradients enabled; the `.grad` of tensors from outside is put back at the end.
 
-    **Arguments:** `room`, as `trace` has it; for `None` everything is computed, step by step.
+    **Arguments:** as for `trace`; for a `room` of `None` everything is computed, step by step.
     """
     control = None if room is None else Control(recorded_loop, recorded_while, recorded_switch, room)
-    with ag.enable_grad(), onto(Tape() if control is None else Tape(True, control, rolled_results)) as tape:
+    made = Tape() if control is None else Tape(True, control, None if noting else rolled_results)
+    if noting:
+        made.nodes = NotedNodes()
+    with ag.enable_grad(), onto(made) as tape:
         tape.states = {}
         try:
             yield tape

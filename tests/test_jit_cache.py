@@ -48,7 +48,7 @@ def test_what_is_compiled():
         runs.append(x)
         return (x * k).sum() if np.ndim(x) else x * k
 
-    g = jit.compile(f)
+    g = jit.compile(f, verify=False)
     matrix = np.ones((3, 2))
     calls = [
         (X, 1, 1), (2 * X, 1, 1), (X[:2], 2, 2), (X, 2, 2), (matrix, 3, 3), (np.asfortranarray(matrix), 4, 4),
