@@ -87,6 +87,7 @@ ORDER = (
     "jit.views",
     "jit.periods",
     "jit.restacked",
+    "jit.roller",
     "jit.roll",
     "jit.whiles",
     "jit.scan",
