@@ -59,7 +59,7 @@ def with_a_decision_in_it(h):
 def test_one_kernel_serves_every_number_of_steps(f):
     compiled = check(f, [H, 2 * H, -H, 0.5 * H, 1.3 * H], 1)
     (variant,) = variants_of(compiled)
-    (steps,) = variant.ranges
+    (steps,) = variant.run.ranges
     assert steps.numpy()[0] < steps.numpy()[1]
     assert "as often as it says" in compiled.explain(H)
 
@@ -76,7 +76,7 @@ def test_what_lies_between_two_recordings_is_not_recorded():
         calls.append(h)
         return shrinking(h)
 
-    compiled = jit.grad(f)
+    compiled = jit.grad(f, verify=False)
     for scale in (0.5, 3.0, 1.0, 2.0, 0.7):
         np.testing.assert_allclose(compiled(scale * H), ag.grad(shrinking)(scale * H), rtol=1e-10)
     assert len(calls) == 2
