@@ -9,7 +9,7 @@ x.grad                                  # tensor(12.)
 ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
-from . import functional, linalg, random, special
+from . import fft, functional, linalg, random, special
 from .branches import cond, switch
 from .control import fori_loop, map, scan, while_loop
 from .creation import (
@@ -37,6 +37,7 @@ from .functions import (
     absolute,
     add,
     all,
+    angle,
     any,
     arccos,
     arccosh,
@@ -63,9 +64,12 @@ from .functions import (
     clip,
     clone,
     column_stack,
+    complex,
     compress,
     concat,
     concatenate,
+    conj,
+    conjugate,
     conv1d,
     conv2d,
     convolve,
@@ -111,6 +115,7 @@ from .functions import (
     hsplit,
     hstack,
     hypot,
+    imag,
     index_add,
     index_put,
     inner,
@@ -170,6 +175,7 @@ from .functions import (
     ptp,
     quantile,
     ravel,
+    real,
     reciprocal,
     relu,
     remainder,
@@ -237,6 +243,7 @@ __all__ = [
     "absolute",
     "add",
     "all",
+    "angle",
     "any",
     "arange",
     "arccos",
@@ -266,10 +273,13 @@ __all__ = [
     "clip",
     "clone",
     "column_stack",
+    "complex",
     "compress",
     "concat",
     "concatenate",
     "cond",
+    "conj",
+    "conjugate",
     "conv1d",
     "conv2d",
     "convolve",
@@ -305,6 +315,7 @@ __all__ = [
     "expand_dims",
     "expm1",
     "eye",
+    "fft",
     "flatten",
     "flip",
     "fliplr",
@@ -331,6 +342,7 @@ __all__ = [
     "hstack",
     "hvp",
     "hypot",
+    "imag",
     "index_add",
     "index_put",
     "inference_mode",
@@ -406,6 +418,7 @@ __all__ = [
     "quantile",
     "random",
     "ravel",
+    "real",
     "reciprocal",
     "record",
     "relu",

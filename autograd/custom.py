@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .context import fitted
+from .hooks import turned
 from .primitive import Aval, Primitive, Traced, aval_of
 from .tensor import Tensor
 
@@ -58,7 +59,8 @@ class Custom:
         given = [_taken(x) for x in inputs]
         out = self.function(*given)
         kind = getattr(out, "dtype", np.dtype(type(out))).kind
-        if isinstance(out, Tensor) or not isinstance(out, np.ndarray | np.generic | float | int) or kind not in "biufc":
+        plain = isinstance(out, np.ndarray | np.generic | complex | float | int) and not isinstance(out, Tensor)
+        if not plain or kind not in "biufc":
             raise TypeError(
                 f"the custom function `{self.name}` needs to return an array or a number, got {type(out).__name__}; "
                 "for several results stack them, or make a function of each; for a rule with several gradients give "
@@ -76,6 +78,7 @@ class Custom:
                 f"the custom function `{self.name}` has no gradient; give it a rule, `custom({self.name}, vjp)` with "
                 "`vjp(g, out, *inputs)`, or stop the gradient of its inputs with `detach`"
             )
+        g = turned(g)
         if isinstance(self.vjp, tuple):
             found = [None if rule is None else rule(g, out, *inputs) for rule in self.vjp]
         else:
@@ -88,7 +91,9 @@ class Custom:
             )
         recorded = any(isinstance(x, Tensor) for x in (g, out, *inputs))
         return [
-            None if x is None else fitted(f"the rule of the custom function `{self.name}`", i, x, aval_of(y), recorded)
+            None
+            if x is None
+            else turned(fitted(f"the rule of the custom function `{self.name}`", i, x, aval_of(y), recorded))
             for i, (x, y) in enumerate(zip(found, inputs, strict=True))
         ]
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .context import Context, Cotangents, Kept, Output, fitted
+from .hooks import turned
 from .ops.broadcasting import zeros
 from .primitive import Aval, Primitive, aval_of
 from .tape import Node, current_tape, gradients_enabled, no_grad
@@ -247,7 +248,7 @@ def _given(context: Context, aval: Aval | None, g: Any) -> Tensor | None:
         return None
     if g is None:
         return constant(zeros(aval))
-    return g if isinstance(g, Tensor) else constant(g)
+    return turned(g if isinstance(g, Tensor) else constant(g))
 
 
 def _counted(context: Context, found: Any) -> list[Any]:
@@ -273,7 +274,7 @@ def _checked(context: Context, i: int, g: Any, bare: bool) -> Any:
             "corresponding forward input was not a tensor; return `None` for it"
         )
     try:
-        return fitted(f"Function {context}Backward", i, g, aval, not bare)
+        return turned(fitted(f"Function {context}Backward", i, g, aval, not bare))
     except ValueError as error:
         raise RuntimeError(str(error)) from None
 

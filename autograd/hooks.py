@@ -59,12 +59,12 @@ class Hooks:
         """The gradient as the hooks of the tensor leave it."""
         if not self.gradient and self.retained is None:
             return g
-        g = wrap(g)
+        g = turned(wrap(g))
         for hook in tuple(self.gradient.values()):
             g = _checked(hook, g, hook(g))
         if self.retained is not None:
             self.retained(g)
-        return g.data if bare else g
+        return turned(g.data if bare else g)
 
     def before_rules(self, g: Any, wrap: Hook, bare: bool) -> Any:
         """The gradients of the outputs of a node as its hooks leave them."""
@@ -74,7 +74,7 @@ class Hooks:
         given = _wrapped(g if several else (g,), wrap)
         for hook in tuple(self.before.values()):
             given = _all_checked(hook, given, hook(given))
-        found = _unwrapped(given) if bare else given
+        found = _unwrapped(given, bare)
         return type(g)(found) if several else found[0]
 
     def after_rules(self, found: Sequence[Any], g: Any, wrap: Hook, bare: bool) -> Sequence[Any]:
@@ -84,7 +84,7 @@ class Hooks:
         outputs, inputs = _wrapped(g if isinstance(g, tuple) else (g,), wrap), _wrapped(found, wrap)
         for hook in tuple(self.after.values()):
             inputs = _all_checked(hook, inputs, hook(inputs, outputs))
-        return _unwrapped(inputs) if bare else inputs
+        return _unwrapped(inputs, bare)
 
 
 class Hookable:
@@ -132,12 +132,17 @@ def check_numbers(name: str, found: Sequence[Any], where: str | None, wrap: Any)
             raise RuntimeError(f"Function '{name}' returned nan values in its {i}th output; {called}")
 
 
+def turned(g: Any) -> Any:
+    """A gradient as users see it, from a cotangent as a sweep passes it on; and the other way."""
+    return g.conj() if g.dtype.kind == "c" else g
+
+
 def _wrapped(values: Sequence[Any], wrap: Hook) -> tuple[Any, ...]:
-    return tuple([None if x is None else wrap(x) for x in values])
+    return tuple([None if x is None else turned(wrap(x)) for x in values])
 
 
-def _unwrapped(values: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple([None if x is None else x.data for x in values])
+def _unwrapped(values: Sequence[Any], bare: bool) -> tuple[Any, ...]:
+    return tuple([None if x is None else turned(x.data if bare else x) for x in values])
 
 
 def _all_checked(hook: Hook, given: tuple[Any, ...], returned: Any) -> tuple[Any, ...]:

@@ -18,11 +18,14 @@ from .functions.equations import (
 )
 from .functions.factorisations import (
     EighResult,
+    EigResult,
     LUResult,
     QRResult,
     SVDResult,
     cholesky,
+    eig,
     eigh,
+    eigvals,
     eigvalsh,
     lu,
     qr,
@@ -32,6 +35,7 @@ from .functions.factorisations import (
 from .functions.norms import cond, expm, kron, matrix_power, matrix_rank, multi_dot, norm
 
 __all__ = [
+    "EigResult",
     "EighResult",
     "LUResult",
     "LstsqResult",
@@ -42,7 +46,9 @@ __all__ = [
     "cholesky_solve",
     "cond",
     "det",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "expm",
     "inv",

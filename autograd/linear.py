@@ -19,7 +19,7 @@ from .functions.arguments import as_array
 from .ops.broadcasting import repeated
 from .primitive import aval_of
 from .tape import STATE, current_tape, set_grad_enabled, sweep
-from .tensor import Tensor, constant, cotangents_of, lift
+from .tensor import Tensor, constant, cotangents_of, lift, swept
 from .transforms import fresh
 from .tree import flatten
 from .weak import Weak
@@ -69,7 +69,7 @@ class Linear:
         **Arguments:** `gs`, where `None` stands for zero; `create_graph`, whether the cotangents `gs` are connected.
         """
         pairs = [(self.outputs[i], gs[i]) for i in self._smooth if gs[i] is not None]
-        return self._swept(pairs, self.leaves, create_graph)
+        return self._swept(cotangents_of, pairs, self.leaves, create_graph)
 
     def push(self, vs: Sequence[Any]) -> list[Any]:
         """The tangents of the outputs from those of the leaves, `None` for those that are zero.
@@ -85,7 +85,8 @@ class Linear:
             if isinstance(g, Tensor) and g.requires_grad and v is not None
         ]
         tangents: list[Any] = [None] * len(self.outputs)
-        for i, tangent in zip(self._smooth, self._swept(pairs, cotangents, False), strict=True):
+        # By the rules' own cotangents the transpose of the transpose is the map itself, also for complex numbers.
+        for i, tangent in zip(self._smooth, self._swept(swept, pairs, cotangents, False), strict=True):
             tangents[i] = tangent
         return tangents
 
@@ -100,11 +101,13 @@ class Linear:
             found = sweep(seeds, {x.node or x for x in self.leaves}, held, True)
         return cotangents, [found.get(x.node or x) for x in self.leaves]
 
-    def _swept(self, pairs: Sequence[tuple[Any, Any]], targets: Sequence[Tensor], create_graph: bool) -> list[Any]:
+    def _swept(
+        self, by: Callable[..., Any], pairs: Sequence[tuple[Any, Any]], targets: Sequence[Tensor], create_graph: bool
+    ) -> list[Any]:
         if not pairs or not targets:
             return [None] * len(targets)
         roots, seeds = zip(*pairs, strict=True)
-        found = cotangents_of(roots, seeds, targets, True, self.connected or create_graph)
+        found = by(roots, seeds, targets, True, self.connected or create_graph)
         return [found.get(x.node or x) for x in targets]
 
     # ---- as matrices ----

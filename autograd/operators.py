@@ -244,6 +244,22 @@ class Operators(Traced):
         """See `autograd.clip`."""
         return functions.clip(self, min, max)
 
+    # ---- complex numbers ----
+
+    angle = functions.angle
+    conj = functions.conj
+    conjugate = functions.conj
+
+    @property
+    def real(self) -> Any:
+        """The real parts of the elements; see `autograd.real`."""
+        return functions.real(self)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary parts of the elements; see `autograd.imag`."""
+        return functions.imag(self)
+
     # ---- linear algebra ----
 
     det = linalg.det

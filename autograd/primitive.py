@@ -25,7 +25,10 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 
 #: The types whose values NumPy takes as they are.
-PLAIN = frozenset({np.ndarray, float, int, bool, np.float64, np.float32, np.int64, np.int32, np.bool_})
+PLAIN = frozenset(
+    {np.ndarray, float, int, bool, complex}
+    | {np.float64, np.float32, np.int64, np.int32, np.bool_, np.complex128, np.complex64}
+)
 
 
 class Aval(NamedTuple):
@@ -101,7 +104,8 @@ class Primitive:
     `out[i]` depends on the elements `x[i]`, `y[i]` alone, after broadcasting. Where the first rule gives
     an array of mostly zeros, `add_vjp(total, g, *inputs, **params)` adds that to an array in place. `view` marks
     the ops whose result is the memory of their input, seen in another way; `moves` those that move the elements of
-    their first input, or add them up.
+    their first input, or add them up; `by_element` those whose rules are linear in each element of the cotangent by
+    itself, though no kernel computes them so.
     """
 
     name: str
@@ -113,6 +117,7 @@ class Primitive:
     add_vjp: Callable[..., None] | None = None
     view: bool = False
     moves: bool = False
+    by_element: bool = False
     #: The rules, or the one for all inputs, as the sweep calls them.
     rules: tuple[Rule | None, ...] | Rule = field(init=False)
     differentiable: bool = field(init=False)
@@ -131,7 +136,7 @@ class Primitive:
         object.__setattr__(self, "differentiable", has_rule)
         object.__setattr__(self, "reads_inputs", self.saves in ("inputs", "both"))
         object.__setattr__(self, "reads_out", self.saves in ("out", "both"))
-        object.__setattr__(self, "masks", self.elementwise or self.moves)
+        object.__setattr__(self, "masks", self.elementwise or self.moves or self.by_element)
         if self.name in PRIMITIVES:
             raise ValueError(f"there is a primitive `{self.name}` already; give the new one another name")
         PRIMITIVES[self.name] = self

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special as scipy_special
 
-from . import functions, linalg, ops, special
+from . import fft, functions, linalg, ops, special
 from .functions.arguments import as_array, filled
 from .primitive import Traced
 from .tape import made_here
@@ -36,6 +36,7 @@ def _only_booleans(logical: Any, ufunc: str) -> Callable[..., Any]:
 #: Every ufunc that works on tensors, by what records it.
 UFUNCS: dict[Any, Callable[..., Any]] = {
     **ops.UFUNCS,
+    np.conjugate: functions.conj,
     np.matmul: ops.matmul,
     np.positive: lambda x: x,
     np.float_power: lambda x, y: ops.pow(functions.astype(x, float), y),
@@ -134,27 +135,28 @@ def _vector_norm(x: Any, axis: Any, keepdims: bool, ord: Any) -> Any:
 
 #: NumPy's functions that go by the name that they have in `functions`.
 SAME_NAMES = (
-    "all", "any", "argmax", "argmin", "argsort", "around", "array_split", "atleast_1d", "atleast_2d",
+    "all", "angle", "any", "argmax", "argmin", "argsort", "around", "array_split", "atleast_1d", "atleast_2d",
     "atleast_3d", "average", "broadcast_arrays", "broadcast_to", "clip", "column_stack", "compress",
     "concatenate", "convolve", "correlate", "count_nonzero", "cross", "cumprod", "cumsum", "diag",
     "diagflat", "diagonal", "diff", "digitize", "dot", "dstack", "ediff1d", "einsum", "expand_dims",
-    "flip", "fliplr", "flipud", "gradient", "hsplit", "hstack", "inner", "interp", "matrix_transpose",
+    "flip", "fliplr", "flipud", "gradient", "hsplit", "hstack", "imag", "inner", "interp", "matrix_transpose",
     "max", "mean", "median", "meshgrid", "min", "moveaxis", "nan_to_num", "nanmax", "nanmean", "nanmin",
     "nanprod", "nanstd", "nansum", "nanvar", "outer", "pad", "partition", "percentile", "polyval", "prod",
-    "ptp", "quantile", "ravel", "repeat", "reshape", "roll", "rot90", "round", "searchsorted", "sort",
+    "ptp", "quantile", "ravel", "real", "repeat", "reshape", "roll", "rot90", "round", "searchsorted", "sort",
     "split", "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile",
     "trace", "transpose", "trapezoid", "tril", "triu", "vander", "var", "vdot", "vsplit", "vstack",
 )  # fmt: skip
 
 #: Those of `numpy.linalg` that go by the name that they have in `linalg`.
 LINALG_NAMES = (
-    "cholesky", "cond", "det", "eigh", "eigvalsh", "inv", "lstsq", "matrix_power", "matrix_rank", "multi_dot", "norm",
-    "pinv", "qr", "slogdet", "solve", "svd", "svdvals",
+    "cholesky", "cond", "det", "eig", "eigh", "eigvals", "eigvalsh", "inv", "lstsq", "matrix_power", "matrix_rank",
+    "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "svd", "svdvals",
 )  # fmt: skip
 
 #: Every function of NumPy that works on tensors, by what computes it.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **{getattr(np.linalg, name): getattr(linalg, name) for name in LINALG_NAMES},
+    **{getattr(np.fft, name): getattr(fft, name) for name in fft.__all__ if not name.endswith("freq")},
     np.kron: linalg.kron,
     np.linalg.vector_norm: lambda x, axis=None, keepdims=False, ord=2: _vector_norm(x, axis, keepdims, ord),
     np.linalg.matrix_norm: lambda x, keepdims=False, ord="fro": linalg.norm(x, ord, (-2, -1), keepdims),

@@ -15,7 +15,7 @@ from .deferred import KEPT, Deferred, is_deferred, light
 from .errors import explained
 from .formatting import text_of
 from .functions.arguments import as_array
-from .hooks import after_accumulation
+from .hooks import after_accumulation, turned
 from .memory import Overwritten, next_number
 from .operators import Operators
 from .ops.broadcasting import repeated
@@ -394,7 +394,23 @@ def cotangents_of(
     retain_graph: bool | None,
     create_graph: bool,
 ) -> dict[Any, Any]:
-    """The cotangents of the targets (of all leaves for `None`), by their node or leaf, swept from outputs."""
+    """The gradients of the targets (of all leaves for `None`), by their node or leaf, swept from those of outputs."""
+    given = [g if g is None else turned(g if isinstance(g, Tensor) else np.asarray(g)) for g in gradients]
+    found = swept(outputs, given, targets, retain_graph, create_graph)
+    for source, g in found.items():
+        if type(g) is not np.float64 and g.dtype.kind == "c":
+            found[source] = turned(g)
+    return found
+
+
+def swept(
+    outputs: Sequence[Tensor],
+    gradients: Sequence[Any],
+    targets: Sequence[Tensor] | None,
+    retain_graph: bool | None,
+    create_graph: bool,
+) -> dict[Any, Any]:
+    """As `cotangents_of`, with complex cotangents as rules have them: the conjugates of gradients."""
     if WRITTEN:
         _refresh_all(tuple(targets or ()))
     seeds = [_seed(y, g) for y, g in zip(outputs, gradients, strict=True)]

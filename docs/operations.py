@@ -18,9 +18,11 @@ from jit import fuse
 from jit.emit.scalar import SCALAR
 from jit.emit.special import SPECIAL
 from jit.emit.vecmath import VECMATH
+from jit.fourier import TRANSFORMS
 from jit.lapack import LAPACK
 from jit.parts import PARTS
 from jit.passes.factors import RULES as FACTORED
+from jit.passes.pairs import COMPLEX
 from jit.views import VIEWS
 
 FILE = Path(__file__).with_name("operations.md")
@@ -33,7 +35,12 @@ this page from the registry, and a test keeps it so.
 
 *Derivative by* names the inputs that have one, counted from 0; where one is refused, asking for it is an error.
 *Compiled to* a vector function is arithmetic that LLVM vectorises; to an instruction, one or a few; to the library, a
-call of SciPy's function by its address; to nothing, strides.
+call of SciPy's function by its address; to nothing, strides. *Complex* says which ops a kernel does to complex numbers
+too; others it refuses. Eagerly complex numbers go through every op that NumPy has for them.
+
+The gradient of a real loss L by a complex z = x + iy is dL/dx + i dL/dy, the direction in which L grows, as in PyTorch;
+`backward` of a complex tensor needs its gradient in that form. The gradient of a real input is real, whatever it was
+multiplied by. A tangent in forward mode is the change of the value.
 """
 
 
@@ -62,6 +69,7 @@ CONVENTIONS = (
     Convention("`std` of equal numbers", lambda x: np.std(np.stack([x, 3 * x])), 0.0, 0.0),
     Convention("`hypot` of zeros", lambda x: np.hypot(x, 0.0), 0.0, np.nan),
     Convention("`xlogy(x, 0)` at 0", lambda x: ag.special.xlogy(x, 0.0), 0.0, 0.0),
+    Convention("`abs` of a complex number at 0", lambda x: np.abs(x * (1 + 1j)), 0.0, 0.0),
     Convention("`entr` at 0", ag.special.entr, 0.0, np.inf),
     Convention("`sinc` at 0", ag.special.sinc, 0.0, 0.0),
     Convention("`where`: the branch not taken counts for nothing", lambda x: np.where(x > 0, np.sqrt(x), x), 0.0, 1.0),
@@ -104,7 +112,11 @@ def compiled(primitive: Primitive) -> str:
         return "vector function"
     if primitive in SCALAR:
         return "library" if primitive in SPECIAL else "instruction"
+    if primitive is ops.conj:
+        return "instruction"
     for kind, table in (
+        ("FFT", TRANSFORMS),
+        ("LAPACK", {ops.eig}),
         ("nothing", VIEWS),
         ("loop", fuse.REDUCTIONS),
         ("loop", fuse.MOVES),
@@ -121,10 +133,11 @@ def page() -> str:
     """The text of the page."""
     parts = [HEAD]
     for name, first, primitives in families():
-        rows = [f"| `{x.name}` | {derivatives(x)} | {compiled(x)} |" for x in primitives]
-        parts.append(
-            "\n".join([f"## {name}", "", first, "", "| op | derivative by | compiled to |", "|---|---|---|", *rows, ""])
-        )
+        rows = [
+            f"| `{x.name}` | {derivatives(x)} | {compiled(x)} | {'yes' if x in COMPLEX else '–'} |" for x in primitives
+        ]
+        head = ["| op | derivative by | compiled to | complex |", "|---|---|---|---|"]
+        parts.append("\n".join([f"## {name}", "", first, "", *head, *rows, ""]))
     rows = [f"| {x.text} | {x.derivative:g} |" for x in CONVENTIONS]
     parts.append("\n".join(["## Conventions", "", "| where | derivative |", "|---|---|", *rows, ""]))
     return "\n".join(parts)

@@ -105,7 +105,7 @@ def placeholder(x: Any) -> Tensor:
     data = x.data if isinstance(x, Tensor) else x
     # To ask for a value that waits may be to run a whole loop.
     made = constant(data if is_deferred([data]) else np.asarray(data))
-    made.requires_grad = made.dtype.kind == "f"
+    made.requires_grad = made.dtype.kind in "fc"
     return made
 
 
@@ -149,7 +149,7 @@ def bind(
 
 def _output(tape: Tape, call: Node, values: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     out = constant(Deferred(primitive_of(params["loop"]), values, params))
-    out.requires_grad = call.requires_grad and out.dtype.kind == "f"
+    out.requires_grad = call.requires_grad and out.dtype.kind in "fc"
     out.node = Node(loop_output, (None,), out.data, params, (call,), out.requires_grad)
     tape.nodes.append(out.node)
     return out

@@ -105,7 +105,9 @@ class _Writer(Writer):
 
     def bound_leaf(self, x: Any, leaf: Leaf) -> str:
         """The expression of a number or an array."""
-        return self.name("n", x) if leaf.kind == "number" else self.held(x, leaf.order)
+        if leaf.kind == "number":
+            return self.name("n", x)
+        return self.held(x, leaf.order) + ("[()]" if leaf.shape == () and leaf.dtype.kind == "c" else "")
 
     def capture(self, captured: Captured) -> str:
         """The expression of what is captured; a tensor must still have the data that it had."""

@@ -122,7 +122,7 @@ def _reader(context: Any, module: Any, ndim: int) -> Any:
 @cache
 def numbers_of(dtype: np.dtype[Any]) -> tuple[int, ...]:
     """NumPy's numbers of a dtype, two where two types of C are the same: `long` and `long long` both are `int64`."""
-    codes = "?" + np.typecodes["AllInteger"] + np.typecodes["Float"]
+    codes = "?" + np.typecodes["AllInteger"] + np.typecodes["AllFloat"]
     return tuple(sorted({np.dtype(code).num for code in codes if np.dtype(code) == dtype}))
 
 

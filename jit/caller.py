@@ -38,7 +38,7 @@ from .signature import Leaf, Signature
 
 MISS = object()
 #: The dtypes that Python's own numbers have.
-PYTHON_DTYPES = frozenset(map(np.dtype, (float, int, bool)))
+PYTHON_DTYPES = frozenset(map(np.dtype, (float, int, bool, complex)))
 
 
 class Constant:
@@ -176,6 +176,9 @@ class Writer(Outside):
         if leaf.shape == ():
             # The kernel takes a number, and would convert one of another dtype without a word.
             self.unless(f"{value}.shape == () and {value}.dtype == {self.name('d', leaf.dtype)}")
+            if leaf.dtype.kind == "c":
+                # Numba makes a complex number of a number alone.
+                return f"{value}[()]"
         if not leaf.ready:
             return f"__ready({value}, {leaf.order})"
         return value if leaf.order is None else f"{value}.transpose({leaf.order})"

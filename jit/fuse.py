@@ -14,7 +14,8 @@ from autograd.primitive import Aval, Primitive, Shape
 
 from .again import forgotten
 from .blocks import blocked
-from .graph import Equation, Graph, Literal, Var
+from .fourier import dft, scratch_size
+from .graph import Atom, Equation, Graph, Literal, Var
 from .inplace import in_place
 from .lapack import LAPACK, factorise
 from .loop import SHARED, key_of, scan, uses_of
@@ -27,7 +28,7 @@ from .repeats import choose, repeat
 from .views import VIEWS, row_major, sliced
 
 REDUCTIONS = frozenset({ops.sum, ops.prod, ops.max, ops.min})
-CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin, ops.argsort, ops.searchsorted, ops.convolve})
+CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin, ops.argsort, ops.searchsorted, ops.convolve, dft})
 _IDENTITY: dict[Primitive, int] = {ops.sum: 0, ops.prod: 1}
 
 
@@ -142,6 +143,10 @@ def _call(low: Lowering, equation: Equation) -> None:
         twice = (2 * out.aval.shape[dict(equation.params)["axis"]],)
         dtypes = (key_dtype(equation.inputs[0].aval.dtype), out.aval.dtype)
         operands += [low.buffer("work", 0, Aval(twice, dtype)) for dtype in dtypes]
+    if equation.primitive is dft:
+        params = dict(equation.params)
+        size = scratch_size(params["kind"], params["n"])
+        operands.append(low.buffer("work", 0, Aval((size,), out.aval.dtype)))
     target = low.new_buffer(out)
     low.groups.append(Group((), Call(equation, tuple(operands), target)))
     low.places[out], low.ready[out] = target, len(low.groups)
@@ -214,6 +219,22 @@ def _put(low: Lowering, equation: Equation, index: Any) -> None:
     target = low.target(out)
     ready = low.store(x, target, 0)
     low.places[out], low.ready[out] = target, low.store(y, sliced(target, out.aval, index=index), ready)
+
+
+def _join(low: Lowering, equation: Equation) -> None:
+    """Puts the parts of complex numbers side by side."""
+    out = equation.out
+    low.parts[out] = tuple([_expanded(low, x, out.aval.shape) for x in equation.inputs])
+    target = low.new_buffer(out)
+    low.places[out], low.ready[out] = target, low.store_parts(out, target)
+
+
+def _expanded(low: Lowering, x: Atom, shape: Shape) -> Atom:
+    if x.aval.shape == shape:
+        return x
+    equation = Equation.of(ops.expand, x, shape=shape)
+    _alias(low, equation, dict(equation.params))
+    return equation.out
 
 
 def _is_at(place: Place | None, part: View, shape: Shape) -> bool:
@@ -301,4 +322,9 @@ def _gather(low: Lowering, equation: Equation) -> None:
 
 
 #: The ops that move elements; those of `parts.PARTS` put arrays together.
-MOVES: dict[Primitive, Any] = {ops.concatenate: _concatenate, ops.gather: _gather, ops.put: _put}
+MOVES: dict[Primitive, Any] = {
+    ops.concatenate: _concatenate,
+    ops.gather: _gather,
+    ops.put: _put,
+    ops.complex_: _join,
+}

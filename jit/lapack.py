@@ -13,12 +13,13 @@ import numpy as np
 from autograd import ops
 from autograd.primitive import Aval, Primitive
 
+from .eigen import geev
 from .graph import Equation
 from .lowering import Group, Lowering
 from .matrix import as_matrix
 from .program import Call, View
 
-LAPACK = frozenset({ops.cholesky, ops.solve_triangular, ops.lu, ops.lu_solve, ops.qr, ops.eigh, ops.svd})
+LAPACK = frozenset({ops.cholesky, ops.solve_triangular, ops.lu, ops.lu_solve, ops.qr, ops.eigh, ops.svd, geev})
 #: So many columns LAPACK works on together at most.
 PANEL = 32
 _WHOLE = np.dtype(np.int32)
@@ -37,6 +38,8 @@ def scratch_sizes(primitive: Primitive, m: int, n: int, params: dict[str, Any]) 
         ops.qr: [(n, False), (PANEL * n, False)],
         # The eigenvalues, and the two workspaces.
         ops.eigh: [(n, False), (1 + 6 * n + 2 * n * n + PANEL * n, False), (3 + 5 * n, True)],
+        # The matrix, both parts of the eigenvalues, the vectors, and the workspace.
+        geev: [(n * n, False), (n, False), (n, False), (n * n, False), ((4 + PANEL) * n, False)],
         # The matrix, the singular values, the right vectors, and the two workspaces.
         ops.svd: [
             (m * n, False),

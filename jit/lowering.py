@@ -79,6 +79,8 @@ class Lowering:
         self.output_of = _output_buffers(graph)
         self.part_of = _parts_of_stacks(graph)
         self.targets: dict[Var, View] = {}
+        # The real and the imaginary part of each complex result.
+        self.parts: dict[Var, tuple[Atom, ...]] = {}
         self.claimed: set[int] = set()
         # What lies nowhere, since it is made again where it is read, by the equation that first made it.
         self.forgotten: dict[Atom, Equation] = {}
@@ -249,6 +251,10 @@ class Lowering:
     # ---- buffers ----
 
     def buffer(self, kind: str, index: int, aval: Aval) -> View:
+        if aval.dtype.kind == "c":
+            # The parts of a complex number lie side by side.
+            buffer = Buffer(next(self.numbers), kind, index, ops.REAL_OF[aval.dtype], 2 * aval.size)
+            return View(buffer, 0, tuple([2 * s for s in row_major(aval.shape)]))
         buffer = Buffer(next(self.numbers), kind, index, aval.dtype, aval.size)
         return View(buffer, 0, row_major(aval.shape))
 
@@ -293,9 +299,16 @@ class Lowering:
             if isinstance(place, View) and place.buffer.kind == "output" and place.buffer.position == i:
                 return Operand(x, place)
         target = self.buffer("output", i, x.aval)
-        if x.aval.size:
+        if x.aval.size and isinstance(x, Var) and x in self.parts:
+            self.store_parts(x, target)
+        elif x.aval.size:
             self.store(x, target, 0)
         return Operand(x, target)
+
+    def store_parts(self, x: Var, target: View) -> int:
+        """Stores the parts of a complex result side by side; returns the step after."""
+        places = [target._replace(offset=target.offset + i) for i in range(2)]
+        return max([self.store(part, place, 0) for part, place in zip(self.parts[x], places, strict=True)])
 
 
 def _needed(group: Group) -> tuple[Entry, ...]:

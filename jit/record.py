@@ -17,6 +17,7 @@ from autograd.tape import PACKAGE, Guard, Node, Tape, user_line
 from autograd.tensor import lift
 from autograd.weak import Weak, plain
 
+from .fourier import TRANSFORMS, length_of, table
 from .graph import Atom, Equation, Graph, Literal, Params, Var
 from .loop import loop_call, loop_output, primitive_of
 from .signature import check_dtype, order_of
@@ -189,6 +190,10 @@ class GraphBuilder:
                 if isinstance(value, Weak):
                     atom = self.promoted(atom, primitive, values, i, out)
                 atoms.append(atom)
+        if primitive in TRANSFORMS and len(atoms) == 1:
+            x = atoms[0].aval
+            roots = table(TRANSFORMS[primitive], length_of(x, **node.params), ops.REAL_OF.get(x.dtype, x.dtype))
+            atoms.append(self.atom(roots, roots))
         if primitive is loop_call:
             self.loops[id(node)] = tuple(atoms)
             return
@@ -212,7 +217,7 @@ class GraphBuilder:
 
     def stopped(self, atom: Atom) -> Atom:
         """What was computed without gradients, for instance within `no_grad`, as a gradient finds it."""
-        if isinstance(atom, Literal) or atom.aval.dtype.kind != "f":
+        if isinstance(atom, Literal) or atom.aval.dtype.kind not in "fc":
             return atom
         return self.equation(ops.stop_gradient, (atom,), (), atom.aval)
 
@@ -301,7 +306,7 @@ class GraphBuilder:
         expected: Atom = Literal.of(seen.item(), x.aval.dtype) if seen.size == 1 else self.capture(None, seen.copy())
         # A NaN that is a NaN again has not changed.
         both = self.equation(ops.equal, (x, expected), (), Aval(shape, dtype))
-        if x.aval.dtype.kind == "f" and np.isnan(seen).any():
+        if x.aval.dtype.kind in "fc" and np.isnan(seen).any():
             nan = [self.equation(ops.isnan, (y,), (), Aval(y.aval.shape, dtype)) for y in (x, expected)]
             same = self.equation(ops.logical_and, tuple(nan), (), Aval(shape, dtype))
             both = self.equation(ops.logical_or, (both, same), (), Aval(shape, dtype))

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd import Tensor, enable_grad, grad, is_grad_enabled, ops
+from autograd import Tensor, enable_grad, is_grad_enabled, ops
 from autograd.context import Cotangents
 from autograd.ops.broadcasting import repeated
 from autograd.primitive import aval_of
 from autograd.tape import current_tape
+from autograd.tensor import swept
 from autograd.transforms import fresh
 
 from .body import bind, element_of, placeholder, recorded_body, united
@@ -80,7 +81,8 @@ def _swept(outputs: Sequence[Any], gs: Sequence[Any], targets: Sequence[Tensor],
     if not pairs or not targets:
         return [None] * len(targets)
     ys, seeds = zip(*pairs, strict=True)
-    return grad(ys, targets, seeds, create_graph=create_graph, allow_unused=True)
+    found = swept(ys, seeds, targets, None, create_graph)
+    return [found.get(x.node or x) for x in targets]
 
 
 # ---- the gradient of a loop ----
@@ -104,7 +106,7 @@ class _Reverse:
         self.constants, self.carried, self.arrays = inputs[:m], inputs[m:n], inputs[n:]
         # The results that have cotangents, beside the last values that are carried; and by which inputs there are some.
         self.stacks = [i for i in range(loop.carried, len(g)) if g[i] is not None]
-        self.smooth = [i for i, x in enumerate(self.carried) if aval_of(x).dtype.kind == "f"]
+        self.smooth = [i for i, x in enumerate(self.carried) if aval_of(x).dtype.kind in "fc"]
         self.summed = [i for i, x in enumerate(self.constants) if _has_gradient(x)]
         self.wanted = [i for i, x in enumerate(self.arrays) if _has_gradient(x)]
         self.of_constants = [placeholder(x) for x in self.constants]
@@ -190,7 +192,7 @@ def pullback_of_choice(choice: Choice, g: Cotangents, inputs: Sequence[Any]) -> 
 
 
 def _has_gradient(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.requires_grad and x.dtype.kind == "f"
+    return isinstance(x, Tensor) and x.requires_grad and x.dtype.kind in "fc"
 
 
 def _zeros(x: Any) -> Any:

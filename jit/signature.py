@@ -11,7 +11,8 @@ from autograd.primitive import Shape
 from autograd.tree import Structure, flatten
 
 Order = tuple[int, ...] | None
-_FLOAT, _INT = np.dtype(np.float64), np.dtype(np.int64)
+_FLOAT, _INT, _COMPLEX = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.complex128)
+_PRECISIONS = frozenset(map(np.dtype, (np.float64, np.float32, np.complex128, np.complex64)))
 
 
 class Leaf(NamedTuple):
@@ -60,6 +61,8 @@ def leaf_of(x: Any) -> Leaf:
         if not -(2**63) <= x < 2**63:
             raise OverflowError(f"compiled functions take integers of 64 bits, got {x}; pass a float")
         return Leaf("number", dtype=_INT, value=int)
+    if kind is complex:
+        return Leaf("number", dtype=_COMPLEX, value=complex)
     if isinstance(x, np.number):
         check_dtype(x.dtype)
         return Leaf("number", dtype=x.dtype, value=kind)
@@ -81,10 +84,10 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
     """
     **Errors:** `TypeError` for a dtype that kernels do not compute with.
     """
-    if dtype.kind not in "fiub" or (dtype.kind == "f" and dtype.itemsize not in (4, 8)):
+    if dtype.kind not in "fiubc" or (dtype.kind in "fc" and dtype.newbyteorder("=") not in _PRECISIONS):
         raise TypeError(
-            f"compiled functions compute with float64, float32, integers and booleans, got {dtype}; convert it with "
-            "`astype`, or call the function itself"
+            "compiled functions compute with float64, float32, complex128, complex64, integers and booleans, got "
+            f"{dtype}; convert it with `astype`, or call the function itself"
         )
 
 
@@ -97,9 +100,9 @@ def order_of(x: np.ndarray[Any, Any]) -> Order:
 
 
 def _hashable(x: Any) -> Any:
-    if isinstance(x, complex) or (hasattr(type(x), "__array__") and not isinstance(x, np.generic)):
+    if hasattr(type(x), "__array__") and not isinstance(x, np.generic):
         raise TypeError(
-            f"compiled functions take arrays, tensors and real numbers, got {type(x).__name__}; convert it, with "
+            f"compiled functions take arrays, tensors and numbers, got {type(x).__name__}; convert it, with "
             "`np.asarray(x)`"
         )
     try:

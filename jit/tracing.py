@@ -102,7 +102,7 @@ def trace(
     tensors = any(leaf.is_tensor for leaf in signature.leaves) or (captures and (bool(nested) or not functional))
     numbers = not tensors and _of_numbers(signature)
     result = Result(places, structure, tuple(gradients), tensors, numbers, nested, tuple(states))
-    connected = tuple([x.requires_grad and x.dtype.kind == "f" for x in outputs])
+    connected = tuple([x.requires_grad and x.dtype.kind in "fc" for x in outputs])
     kept = untouched(before, places_of([function, *objects], given))
     return Trace(recording, result, connected, tuple(tape.notes), tuple(tape.ranges), kept)
 
@@ -122,7 +122,7 @@ def eager(function: Callable[..., Any], signature: Signature, values: Sequence[A
 
 def _of_numbers(signature: Signature) -> bool:
     """Whether all arguments are Python's numbers: numbers in, numbers out."""
-    return bool(signature.leaves) and all(leaf.value in (float, int) for leaf in signature.leaves)
+    return bool(signature.leaves) and all(leaf.value in (float, int, complex) for leaf in signature.leaves)
 
 
 def _traced(x: Any, leaf: Any) -> Tensor:

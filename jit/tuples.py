@@ -24,11 +24,15 @@ from .boxing import ADDRESS, HEAD, INDEX, Dense, address_of_array, equal, field,
 _BYTE, _KIND = ir.IntType(8), ir.IntType(16)
 # The length of a tuple stands behind the head that all objects have, and its items behind that.
 _LENGTH, _ITEMS = HEAD, tuple.__basicsize__
-_TUPLE, _FLOAT = "jit_python_tuple", "jit_python_float"
+_TUPLE = "jit_python_tuple"
+# Python's numbers that have the same memory as NumPy's.
+_PYTHON = {"float64": ["jit_python_float"], "complex128": ["jit_python_complex"]}
 
 llvm.add_symbol(_TUPLE, id(tuple))
-llvm.add_symbol(_FLOAT, id(float))
-for _name in ("bool", *[f"{kind}{8 << i}" for kind in ("int", "uint") for i in range(4)], "float32", "float64"):
+llvm.add_symbol("jit_python_float", id(float))
+llvm.add_symbol("jit_python_complex", id(complex))
+_WIDTHS = [f"{kind}{8 << i}" for kind in ("int", "uint") for i in range(4)]
+for _name in ("bool", *_WIDTHS, "float32", "float64", "complex64", "complex128"):
     llvm.add_symbol(f"jit_numpy_{_name}", id(np.dtype(_name).type))
 
 #: A shape and dtype, and whether the array is written.
@@ -99,7 +103,7 @@ def _address(context: Any, b: Any, item: Any, aval: Aval, written: bool) -> Any:
     """The address of the elements of an item, null where it is another one."""
     inside = cgutils.alloca_once_value(b, address_of_array(context, b, item, Dense(aval, written)))
     if aval.shape == () and not written:
-        names = [f"jit_numpy_{dtype_name(aval.dtype)}"] + [_FLOAT] * (aval.dtype == np.float64)
+        names = [f"jit_numpy_{dtype_name(aval.dtype)}", *_PYTHON.get(aval.dtype.name, ())]
         for name in names:
             with b.if_then(is_of_type(context, b, item, name)):
                 b.store(b.gep(item, [INDEX(HEAD)], source_etype=_BYTE), inside)

@@ -58,10 +58,20 @@ def sliced(view: View, x: Aval, *, index: Any) -> View:
     return view._replace(offset=offset, strides=tuple([i[2] * s for i, s in pairs if not isinstance(i, int)]))
 
 
+def _real(view: View, x: Aval) -> View:
+    return view
+
+
+def _imaginary(view: View, x: Aval) -> View:
+    return view._replace(offset=view.offset + 1)
+
+
 #: For each op the view of its result, from the view of its input; `None` where only a copy has one.
 VIEWS: dict[Primitive, Any] = {
     ops.reshape: _reshaped,
     ops.transpose: _transposed,
     ops.expand: _expanded,
     ops.slice_: sliced,
+    ops.real: _real,
+    ops.imag: _imaginary,
 }

@@ -18,7 +18,12 @@ from autograd.primitive import Primitive
 Range = tuple[float, float]
 Array = np.ndarray[Any, np.dtype[Any]]
 
-DTYPES = {"f": (np.float64, np.float32), "i": (np.int64, np.int32), "b": (np.bool_,)}
+DTYPES = {
+    "f": (np.float64, np.float32),
+    "c": (np.complex128, np.complex64),
+    "i": (np.int64, np.int32),
+    "b": (np.bool_,),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,12 @@ class Case:
         """The dtypes that the drawn inputs are tried in, the usual one first."""
         return [np.dtype(dtype) for kind in self.kinds for dtype in DTYPES[kind]]
 
+    @property
+    def precisions(self) -> tuple[Any, Any]:
+        """The wide and the narrow dtype with fractions."""
+        wide, narrow = DTYPES["c" if self.kinds == "c" else "f"]
+        return wide, narrow
+
     def range_of(self, i: int) -> Range:
         """The range of the values of input `i`."""
         ranges = self.domain if isinstance(self.domain[0], tuple) else (self.domain,) * len(self.inputs)
@@ -58,7 +69,7 @@ class Case:
         return low, high
 
     def arrays(self, dtype: Any = None) -> tuple[Any, ...]:
-        """The inputs, drawn from a seed that is the case's name; arrays of float64 take `dtype` too."""
+        """The inputs, drawn from a seed that is the case's name; arrays of float64 take `dtype` or its parts'."""
         dtype = self.dtypes[0] if dtype is None else dtype
         random = np.random.default_rng(crc32(self.name.encode()))
         found = []
@@ -66,7 +77,7 @@ class Case:
             if isinstance(x, tuple):
                 found.append(draw(random, x, self.range_of(i), np.dtype(dtype)))
             elif isinstance(x, np.ndarray) and x.dtype == np.float64:
-                found.append(x.astype(dtype))
+                found.append(x.astype(ops.REAL_OF.get(np.dtype(dtype), dtype)))
             else:
                 found.append(x.copy() if isinstance(x, np.ndarray) else x)
         return tuple(found)
@@ -90,6 +101,9 @@ class Case:
 def draw(random: np.random.Generator, shape: tuple[int, ...], limits: Range, dtype: np.dtype[Any]) -> Array:
     """Random values of the range, in that dtype."""
     low, high = limits
+    if dtype.kind == "c":
+        part = ops.REAL_OF[dtype]
+        return np.asarray(draw(random, shape, limits, part) + 1j * draw(random, shape, limits, part))
     if dtype.kind == "b":
         return np.asarray(random.integers(0, 2, shape), dtype)
     if dtype.kind in "iu":
@@ -114,7 +128,7 @@ def case(
         wrt = tuple(i for i, x in enumerate(inputs) if is_floating(x) and has_rule(op, i))
     text = ",".join([*map(described, inputs), *(f"{name}={value}" for name, value in params.items())])
     place = "" if domain == (-2.0, 2.0) else f"in{domain}"
-    name = f"{op.name}({text}){place}".replace(" ", "")
+    name = f"{'complex' * (kinds == 'c')}{op.name}({text}){place}".replace(" ", "")
     return Case(op, inputs, params, domain, wrt, kinds, special, name, prepare, finish)
 
 
@@ -124,7 +138,7 @@ def has_rule(op: Primitive, i: int) -> bool:
 
 
 def is_floating(x: Any) -> bool:
-    return isinstance(x, tuple) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
+    return isinstance(x, tuple) or (isinstance(x, np.ndarray) and x.dtype.kind in "fc")
 
 
 def described(x: Any) -> str:
@@ -470,6 +484,21 @@ def symmetric(x: Any) -> tuple[Any, ...]:
     return (well_conditioned((x + ops.transposed(x)) / 2)[0],)
 
 
+def turning(x: Any) -> tuple[Any, ...]:
+    """The same with a large skew part, so that eigenvalues are complex."""
+    n = x.shape[-1]
+    return (x + np.triu(np.full((n, n), 6, x.dtype), 1) - np.tril(np.full((n, n), 6, x.dtype), -1),)
+
+
+def without_phase(out: Any) -> Any:
+    """Eigenvalues, and vectors turned until their first elements are real."""
+    *lead, n = out.shape
+    before = [(0, k, 1) for k in lead]
+    values, vectors = (ops.slice_(out, index=(*before, (i, k, 1))) for i, k in ((0, 1), (1, n - 1)))
+    first = ops.slice_(vectors, index=(*before, (0, min(n - 1, 1), 1)))
+    return ops.concatenate(values, vectors * ops.conj(first), axis=len(lead))
+
+
 def factored(x: Any, y: Any) -> tuple[Any, ...]:
     return ops.lu(exchanged(x)[0]), y
 
@@ -506,6 +535,12 @@ WITHIN: dict[str, Any] = {"domain": (-1.0, 1.0), "special": False}
 LINALG = [
     *[case(ops.cholesky, x, prepare=symmetric, **WITHIN) for x in SQUARES],
     *[case(ops.eigh, x, prepare=symmetric, finish=signed(lambda n: n - 1), **WITHIN) for x in SQUARES],
+    # Nearly diagonal, so that their order is the same in both precisions.
+    *[
+        case(ops.eig, x, prepare=well_conditioned, finish=without_phase, domain=(-0.3, 0.3), special=False)
+        for x in SQUARES
+    ],
+    *[case(ops.eig, x, prepare=turning, finish=without_phase, domain=(-0.9, 0.9), special=False) for x in SQUARES],
     *[
         case(ops.solve, x, y, prepare=well_conditioned, transpose=transpose, **WITHIN)
         for x, y in SIDES
@@ -542,6 +577,107 @@ RANDOM = [
     case(ops.random_bits, WORDS[0, 1], WORDS[:0]),
 ]
 
+# ---- complex numbers ----
+
+
+def complexes(op: Primitive, *inputs: Any, **options: Any) -> Case:
+    return case(op, *inputs, kinds="c", **{"special": False, **options})
+
+
+REALS = np.array([[0.4, -1.5, 2.0], [1.2, 0.7, -0.3]])
+POSITIVES = np.abs(REALS)
+COMPLEX_UNARY = (
+    ops.neg, ops.conj, ops.abs, ops.sign, ops.real, ops.imag, ops.square, ops.sqrt, ops.reciprocal, ops.exp, ops.exp2,
+    ops.expm1, ops.log, ops.log2, ops.log10, ops.log1p, ops.sin, ops.cos, ops.tan, ops.arcsin, ops.arccos, ops.arctan,
+    ops.sinh, ops.cosh, ops.tanh, ops.arcsinh, ops.arccosh, ops.arctanh, ops.isnan, ops.isinf, ops.isfinite,
+    ops.logical_not, ops.stop_gradient,
+)  # fmt: skip
+COMPLEX = [
+    *[complexes(op, (2, 3)) for op in COMPLEX_UNARY],
+    *[complexes(op, (5,), domain=(3, 40)) for op in (ops.log, ops.sqrt, ops.arcsin, ops.arccosh, ops.arctanh)],
+    *[complexes(op, (5,), domain=(-3, -2)) for op in (ops.log, ops.sqrt, ops.arccos, ops.arcsinh, ops.arctan)],
+    *[
+        complexes(op, *inputs)
+        for op in (ops.add, ops.sub, ops.mul, ops.div)
+        for inputs in (
+            ((2, 3), (2, 3)),
+            ((2, 1), (3,)),
+            ((), (2, 2)),
+            ((2, 3), POSITIVES),
+            (POSITIVES, (3,)),
+            ((3,), 2j),
+        )
+    ],
+    *[
+        complexes(op, (2, 3), (3,))
+        for op in (ops.equal, ops.not_equal, ops.logical_and, ops.logical_or, ops.logical_xor)
+    ],
+    complexes(ops.equal, (2, 3), REALS),
+    *[complexes(ops.pow, (2, 3), n) for n in (0, 1, 2, 3, -1, -2, 5, 0.5, 1.5, 2j, 1 - 1j)],
+    *[complexes(ops.pow, *inputs) for inputs in (((2, 3), (3,)), (POSITIVES, (3,)), (REALS, (3,)), ((2, 3), REALS))],
+    complexes(ops.pow, 2.0, (2, 3)),
+    complexes(ops.complex_, REALS, POSITIVES),
+    complexes(ops.complex_, REALS[:, :1], POSITIVES[0]),
+    complexes(ops.complex_, REALS, 0.5),
+    *[complexes(ops.where, CONDITION, *xs) for xs in (((2, 3), (2, 3)), ((2, 3), REALS), ((3,), 0.0), (1j, (3,)))],
+    complexes(ops.astype, (2, 3), dtype=np.dtype(np.complex128)),
+    complexes(ops.astype, REALS, dtype=np.dtype(np.complex128)),
+    complexes(ops.astype, (2, 3), dtype=np.dtype(np.complex64), wrt=()),
+    complexes(ops.astype, (2, 3), dtype=np.dtype(np.float64)),
+    complexes(ops.astype, (2, 3), dtype=np.dtype(np.bool_), wrt=()),
+    complexes(ops.reshape, (2, 3), shape=(6,)),
+    complexes(ops.reshape, (1,), shape=()),
+    complexes(ops.expand, (2, 1), shape=(2, 3)),
+    complexes(ops.expand, (), shape=(2, 2)),
+    complexes(ops.transpose, (2, 3, 4), axes=(2, 0, 1)),
+    *[complexes(ops.slice_, (4, 5), index=index) for index in INDICES[1::3]],
+    *[
+        complexes(ops.unslice, tuple(i[1] for i in index if not isinstance(i, int)), shape=(4, 5), index=index)
+        for index in INDICES[1::3]
+    ],
+    complexes(ops.put, (4, 5), (2, 3), index=((1, 2, 1), (2, 3, 1))),
+    complexes(ops.concatenate, (2, 3), (2, 1), REALS, axis=1),
+    complexes(ops.concatenate, (0, 2), (1, 2), axis=0),
+    complexes(ops.gather, (4, 3), np.array([3, 0, 0, -4])),
+    complexes(ops.scatter_add, (4, 3), np.array([3, 0, 0, -4]), shape=(4, 3)),
+    *[
+        complexes(op, (2, 3, 5), axis=axis, keepdims=keepdims, domain=(-1.5, 1.5))
+        for op in (ops.sum, ops.prod)
+        for axis, keepdims in (((0, 2), False), ((1,), True), ((), False))
+    ],
+    complexes(ops.prod, (0, 3), axis=(0,), keepdims=False),
+    *[complexes(ops.cumsum, (2, 3), axis=1, reverse=reverse) for reverse in (False, True)],
+    *[
+        complexes(ops.matmul, x, y)
+        for x, y in (
+            ((3, 4), (4, 2)),
+            ((4,), (4,)),
+            ((2, 3, 4), (4,)),
+            ((2, 3), REALS.T),
+            (REALS, (3,)),
+            ((40, 30), (30, 20)),
+        )
+    ],
+    *[
+        complexes(ops.fft, shape, axis=axis, inverse=inverse)
+        for shape, axis in (((8,), 0), ((5, 3), 0), ((2, 6), 1), ((1,), 0), ((17,), 0), ((0, 4), 1))
+        for inverse in (False, True)
+    ],
+    *[complexes(ops.irfft, shape, axis=axis, n=n) for shape, axis, n in (((5,), 0, 8), ((4, 2), 0, 7), ((1,), 0, 1))],
+    *[
+        complexes(ops.solve, x, y, prepare=well_conditioned, domain=(-1.0, 1.0), transpose=transpose)
+        for x, y in (((3, 3), (3, 2)), ((2, 2, 2), (2, 2, 1)), (np.eye(3) + 0.5, (3, 1)), ((2, 2), np.eye(2)))
+        for transpose in (False, True)
+    ],
+    complexes(ops.convolve, (5,), (3,)),
+    complexes(ops.convolve, (5,), REALS[0]),
+]
+
+FOURIER = [
+    case(ops.rfft, shape, axis=axis, special=False)
+    for shape, axis in (((8,), 0), ((5, 3), 0), ((2, 6), 1), ((1,), 0), ((34,), 0), ((2, 19), 1), ((0, 4), 1))
+]
+
 CASES = [
     *ELEMENTWISE,
     *SHAPES,
@@ -553,6 +689,8 @@ CASES = [
     *CONVOLUTION,
     *LINALG,
     *RANDOM,
+    *COMPLEX,
+    *FOURIER,
 ]
 SMOOTH = [c for c in CASES if c.wrt]
 REPEATED = [name for name, count in Counter(c.name for c in CASES).items() if count > 1]

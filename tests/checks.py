@@ -14,6 +14,7 @@ from autograd.transforms import grad
 from tests.cases import Case
 from tests.references import REFERENCES
 
+WIDER = {np.dtype(np.float32): np.dtype(np.float64), np.dtype(np.complex64): np.dtype(np.complex128)}
 #: Steps and tolerances of the finite differences: a rule that is off by one in a thousand fails.
 DIFFERENCES = {"eps": 1e-6, "atol": 2e-7, "rtol": 2e-6}
 
@@ -25,7 +26,7 @@ def close(actual: Any, expected: Any, ulps: float = 64, each: bool = False) -> N
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.shape == expected.shape, f"shape {actual.shape}, expected {expected.shape}"
     assert actual.dtype == expected.dtype, f"dtype {actual.dtype}, expected {expected.dtype}"
-    if expected.dtype.kind != "f":
+    if expected.dtype.kind not in "fc":
         np.testing.assert_array_equal(actual, expected)
         return
     tolerance = ulps * float(np.finfo(expected.dtype).eps)
@@ -44,7 +45,11 @@ def tensors(case: Case, arrays: Sequence[Any]) -> tuple[list[Any], list[Any]]:
 
 def cotangent(out: Any) -> Any:
     """A cotangent of that shape and dtype, the same in every run."""
-    return np.random.default_rng(out.size).uniform(0.5, 1.5, out.shape).astype(out.dtype)
+    random = np.random.default_rng(out.size)
+    drawn = np.asarray(random.uniform(0.5, 1.5, out.shape))
+    if out.dtype.kind == "c":
+        drawn = np.asarray(drawn + 1j * random.uniform(0.5, 1.5, out.shape))
+    return drawn.astype(out.dtype)
 
 
 def gradients(case: Case, arrays: Sequence[Any], create_graph: bool = False) -> list[Any]:
@@ -148,16 +153,16 @@ def contents(arrays: Sequence[Any]) -> list[bytes]:
 
 
 def check_dtype_of_gradients(case: Case) -> None:
-    """Gradients of float32 inputs are float32, and as exact as that allows."""
-    arrays = case.arrays(np.float32)
-    exact = [x.astype(np.float64) if getattr(x, "dtype", None) == np.float32 else x for x in case.arrays(np.float32)]
-    for narrow, wide in zip(gradients(case, arrays), gradients(case, exact), strict=True):
-        close(narrow, wide.astype(np.float32), ulps=128)
+    """Gradients of float32 and complex64 inputs have that dtype, and are as exact as it allows."""
+    arrays = case.arrays(case.precisions[1])
+    exact = [x.astype(WIDER.get(x.dtype, x.dtype)) if isinstance(x, np.ndarray) else x for x in arrays]
+    for narrow, wide, i in zip(gradients(case, arrays), gradients(case, exact), case.wrt, strict=True):
+        close(narrow, wide.astype(arrays[i].dtype), ulps=128)
 
 
 def check_mixed_dtypes(case: Case) -> None:
     """Each gradient has the dtype of its input, whatever the others have."""
-    narrow, wide = case.arrays(np.float32), case.arrays(np.float64)
+    wide, narrow = map(case.arrays, case.precisions)
     for i in case.wrt:
         arrays = [*wide[:i], narrow[i], *wide[i + 1 :]]
         for create_graph in (False, True):

@@ -41,6 +41,10 @@ def threefry(key, counter):
     return x + y * word
 
 
+def astype(x, *, dtype):
+    return np.array(x.real if x.dtype.kind == "c" and dtype.kind == "f" else x, dtype)
+
+
 def transpose(x, *, axes):
     out = np.empty([x.shape[i] for i in axes], x.dtype)
     for at in np.ndindex(x.shape):
@@ -102,6 +106,8 @@ def fold(f, x, axis, keepdims, start=()):
 
 def wide(x):
     """The dtype in which NumPy adds up, and one that loses nothing."""
+    if x.dtype.kind == "c":
+        return x.dtype, np.complex128
     return (x.dtype, np.float64) if x.dtype.kind == "f" else (np.dtype(np.intp), np.intp)
 
 
@@ -197,7 +203,8 @@ def each_matrix(reference):
     """The reference of a stack of matrices, computed in float64 matrix by matrix."""
 
     def of_stack(x, *others, **params):
-        stacks = [np.asarray(a, np.float64) for a in (x, *others)]
+        exact = np.complex128 if "c" in x.dtype.kind + "".join([y.dtype.kind for y in others]) else np.float64
+        stacks = [np.asarray(a, exact) for a in (x, *others)]
         found = [reference(*[a[at] for a in stacks], **params) for at in np.ndindex(x.shape[:-2])]
         dtype = np.result_type(x, *others)
         if not found:
@@ -275,6 +282,12 @@ def eigh(x):
     return np.column_stack([w, v.T])
 
 
+def eig(x):
+    w, v = np.linalg.eig(x.astype(np.complex128 if x.dtype.kind == "c" else np.float64))
+    found = np.concatenate([w[..., None], np.swapaxes(v, -1, -2)], -1)
+    return found.astype(np.result_type(x.dtype, np.complex64))
+
+
 @each_matrix
 def svd(x):
     u, s, vt = np.linalg.svd(x, full_matrices=False)
@@ -289,6 +302,31 @@ def pinv(x, *, rcond):
     return np.linalg.inv(x.T @ x) @ x.T if m >= n else x.T @ np.linalg.inv(x @ x.T)
 
 
+def by_definition(x, axis, sign):
+    """The sums of the Fourier transform, one after the other."""
+    n = x.shape[axis]
+    waves = np.exp(sign * 2j * np.pi * np.outer(np.arange(n), np.arange(n)) / max(n, 1))
+    out = np.moveaxis(np.tensordot(waves, x.astype(np.complex128), (1, axis)), 0, axis)
+    return out.astype(ops.COMPLEX_OF.get(x.dtype, x.dtype))
+
+
+def fft(x, *, axis, inverse):
+    return by_definition(x, axis, 1 if inverse else -1)
+
+
+def rfft(x, *, axis):
+    return np.take(by_definition(x, axis, -1), range(x.shape[axis] // 2 + 1), axis)
+
+
+def irfft(x, *, axis, n):
+    half = np.moveaxis(x, axis, 0)
+    whole = np.stack([half[k] if k < len(half) else np.conj(half[n - k]) for k in range(n)])
+    whole[0] = whole[0].real
+    if n % 2 == 0:
+        whole[n // 2] = whole[n // 2].real
+    return np.moveaxis(by_definition(whole, 0, 1).real, 0, axis)
+
+
 UFUNC_OF = {op: ufunc for ufunc, op in reversed(ops.UFUNCS.items())}
 
 REFERENCES = {
@@ -299,8 +337,11 @@ REFERENCES = {
     ops.where: where,
     ops.clip: np.clip,
     ops.stop_gradient: lambda x: x,
-    ops.astype: lambda x, *, dtype: np.array(x, dtype),
     ops.random_bits: random_bits,
+    ops.astype: astype,
+    ops.real: lambda x: (x + np.conj(x)).real / 2,
+    ops.imag: lambda x: (-1j * x).real,
+    ops.complex_: lambda x, y: x + np.asarray(1j).astype(ops.COMPLEX_OF[x.dtype]) * y,
     ops.reshape: lambda x, *, shape: np.array(list(x.flat), x.dtype).reshape(shape),
     ops.expand: lambda x, *, shape: x * np.ones(shape, x.dtype),
     ops.transpose: transpose,
@@ -321,12 +362,16 @@ REFERENCES = {
     ops.argsort: argsort,
     ops.searchsorted: searchsorted,
     ops.convolve: convolve,
+    ops.fft: fft,
+    ops.rfft: rfft,
+    ops.irfft: irfft,
     ops.cholesky: cholesky,
     ops.solve: solve,
     ops.solve_triangular: solve_triangular,
     ops.lu: lu,
     ops.lu_solve: lu_solve,
     ops.qr: qr,
+    ops.eig: eig,
     ops.eigh: eigh,
     ops.svd: svd,
     ops.pinv: pinv,

@@ -12,7 +12,7 @@ from autograd import ops
 from autograd.primitive import Primitive
 from autograd.transforms import grad
 from tests import checks
-from tests.cases import BINARY, CASES, UNARY, Case
+from tests.cases import BINARY, CASES, COMPLEX, UNARY, Case
 
 #: Roundings by which a compiled result may differ: fused multiply-adds, and the library's own functions.
 ULPS = 256
@@ -25,6 +25,7 @@ _ONE_FORM = {*BINARY, ops.prod, ops.min} - _STANDING_FOR_ALL
 COMPILED = [case for i, case in enumerate(CASES) if case.op not in _ONE_FORM or i % 3 == 0]
 COMPILED += [case for case in FIRST.values() if case not in COMPILED]
 IN_OTHER_DTYPES = [(case, dtype) for case in FIRST.values() for dtype in case.dtypes[1:] if dtype != np.int32]
+IN_OTHER_DTYPES += [(case, np.dtype(np.complex64)) for case in COMPLEX[::2]]
 IN_OTHER_DTYPES += [(FIRST[op], np.dtype(np.int32)) for op in (ops.add, ops.sum, ops.mod, ops.abs, ops.sin)]
 
 
@@ -56,6 +57,7 @@ def function(case: Case) -> Callable[..., tuple[Any, ...]]:
 
         def projected(*xs: Any) -> Any:
             product = value(*xs) * g
+            product = ops.real(product) if product.dtype.kind == "c" else product
             return ops.sum(product, axis=tuple(range(len(product.shape))), keepdims=False)
 
         return (out, *grad(projected, argnums)(*xs))
@@ -106,7 +108,7 @@ def test_value_and_gradients(case):
 
 @pytest.mark.parametrize(("case", "dtype"), IN_OTHER_DTYPES, ids=str)
 def test_other_dtypes(case, dtype):
-    if dtype.kind == "f":
+    if dtype.kind in "fc":
         check_compiled(case, case.arrays(dtype))
     else:
         constant = Case(case.op, case.inputs, case.params, case.domain, (), case.kinds, name=f"{case}-{dtype}")
@@ -155,7 +157,7 @@ WITH_NUMBERS = {case.op: case for case in CASES if case.op in BINARY and isinsta
 
 @pytest.mark.parametrize("case", WITH_NUMBERS.values(), ids=repr)
 def test_numbers_as_arguments(case):
-    x, number = case.arrays(np.float32)
+    x, number = case.arrays(case.precisions[1])
     f = jit.compile(lambda x, y: case(x, y))
     for y in (number, 2 * number, np.float64(number), 2):
         checks.close(f(x, y), case(x, y), ULPS)

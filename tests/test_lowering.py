@@ -11,6 +11,7 @@ from autograd.rerun import rerun_call, rerun_output
 from jit import fuse
 from jit.emit.calls import CALLS
 from jit.emit.scalar import SCALAR
+from jit.fourier import TRANSFORMS
 from jit.lapack import LAPACK
 from jit.loop import SHARED, loop_call, loop_output
 from jit.outer import compiled_call, compiled_output
@@ -35,6 +36,9 @@ WAYS = [
     set(LAPACK),
     # A pass has others in their place.
     set(FACTORED),
+    {*TRANSFORMS, ops.eig},
+    # What turns the sign of an imaginary part.
+    {ops.conj},
 ]
 
 

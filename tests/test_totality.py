@@ -62,7 +62,7 @@ def test_every_case_has_a_name_of_its_own():
 @pytest.mark.parametrize("ufunc", NUMPY_OWN, ids=lambda ufunc: ufunc.__name__)
 def test_every_ufunc_is_the_primitive_that_it_maps_to(ufunc):
     op = ops.UFUNCS[ufunc]
-    for case in [c for c in CASES if c.op is op and len(c.inputs) == ufunc.nin]:
+    for case in [c for c in CASES if c.op is op and c.kinds != "c" and len(c.inputs) == ufunc.nin]:
         arrays = case.arrays()
         expected = ufunc(*arrays)
         np.testing.assert_array_equal(op(*arrays), expected)

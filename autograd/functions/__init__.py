@@ -72,6 +72,7 @@ from .calculus import (
     trapezoid,
     vander,
 )
+from .complexes import angle, complex, conj, conjugate, imag, real
 from .contraction import dot, inner, matmul, outer, tensordot, vdot
 from .einsum import einsum
 from .elementwise import (
@@ -189,6 +190,7 @@ __all__ = [
     "absolute",
     "add",
     "all",
+    "angle",
     "any",
     "arccos",
     "arccosh",
@@ -215,9 +217,12 @@ __all__ = [
     "clip",
     "clone",
     "column_stack",
+    "complex",
     "compress",
     "concat",
     "concatenate",
+    "conj",
+    "conjugate",
     "conv1d",
     "conv2d",
     "convolve",
@@ -263,6 +268,7 @@ __all__ = [
     "hsplit",
     "hstack",
     "hypot",
+    "imag",
     "index_add",
     "index_put",
     "inner",
@@ -322,6 +328,7 @@ __all__ = [
     "ptp",
     "quantile",
     "ravel",
+    "real",
     "reciprocal",
     "relu",
     "remainder",

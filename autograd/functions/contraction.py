@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import ops
 from .arguments import as_array, axis_of, reshaped
+from .complexes import conj
 from .einsum import plan_of, run
 from .movement import ravel
 
@@ -85,18 +86,18 @@ def outer(x: Any, y: Any) -> Any:
 def vdot(x: Any, y: Any) -> Any:
     """The sum of the products of all elements.
 
-    **Errors:** `ValueError` for different numbers of elements; `TypeError` for complex numbers.
+    Complex elements of `x` are taken as their conjugates, as in NumPy.
+
+    **Errors:** `ValueError` for different numbers of elements.
 
     >>> import autograd as ag
     >>> float(ag.vdot([[1.0, 2.0]], [[3.0], [4.0]]))
     11.0
     """
     x, y = ravel(x), ravel(y)
-    if "c" in x.dtype.kind + y.dtype.kind:
-        raise TypeError(f"`vdot` needs real numbers, got {x.dtype.name} and {y.dtype.name}")
     if x.shape != y.shape:
         raise ValueError(f"`vdot` needs as many elements in both, got {x.shape[0]} and {y.shape[0]}")
-    return ops.matmul(x, y)
+    return ops.matmul(conj(x), y)
 
 
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:

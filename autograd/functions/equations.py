@@ -33,9 +33,10 @@ class LstsqResult(NamedTuple):
 # ---- equations ----
 
 
-def _equation(name: str, x: Any, y: Any, solve: Any) -> Any:
+def _equation(name: str, x: Any, y: Any, solve: Any, complex: bool = False) -> Any:
     """`solve(x, y)` for matrices `x` that broadcast with `y`, which is one vector or matrices."""
-    x, y = square(name, x), floating(name, as_array(y))
+    x, y = square(name, x, complex), as_array(y)
+    y = y if complex and y.dtype.kind == "c" else floating(name, y)
     n = x.shape[-1]
     if not y.shape or y.shape[-1 if len(y.shape) == 1 else -2] != n:
         raise ValueError(
@@ -44,7 +45,7 @@ def _equation(name: str, x: Any, y: Any, solve: Any) -> Any:
         )
     x, y = _alike(x, y)
     if len(y.shape) == 1:
-        out = _equation(name, x, reshaped(y, (n, 1)), solve)
+        out = _equation(name, x, reshaped(y, (n, 1)), solve, complex)
         return reshaped(out, out.shape[:-1])
     if len(x.shape) == 2 < len(y.shape):
         # One matrix for a stack of right sides, which are its columns.
@@ -63,8 +64,8 @@ def _alike(x: Any, y: Any) -> list[Any]:
 def solve(x: Any, y: Any) -> Any:
     """The solution `z` of the equations `x @ z = y`.
 
-    **Arguments:** `x`, square matrices; `y`, one vector or matrices whose columns are the right sides; the leading
-    axes broadcast.
+    **Arguments:** `x`, square matrices, real or complex; `y`, one vector or matrices whose columns are the right sides;
+    the leading axes broadcast.
 
     **Returns:** an array of the shape of `y`, broadcast.
 
@@ -74,7 +75,7 @@ def solve(x: Any, y: Any) -> Any:
     >>> ag.linalg.solve([[2.0, 0.0], [1.0, 4.0]], [2.0, 5.0])
     array([1., 1.])
     """
-    return _equation("solve", x, y, lambda x, y: ops.solve(x, y, transpose=False))
+    return _equation("solve", x, y, lambda x, y: ops.solve(x, y, transpose=False), complex=True)
 
 
 def solve_triangular(x: Any, y: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False) -> Any:
@@ -120,7 +121,7 @@ def inv(x: Any) -> Any:
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
     """
-    x = square("inv", x)
+    x = square("inv", x, complex=True)
     return solve(x, expanded(np.eye(x.shape[-1], dtype=x.dtype), x.shape))
 
 

@@ -31,6 +31,13 @@ class SVDResult(NamedTuple):
     Vh: Any
 
 
+class EigResult(NamedTuple):
+    """What `eig` returns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
 class EighResult(NamedTuple):
     """Eigenvalues in ascending order and their vectors as columns."""
 
@@ -49,12 +56,13 @@ class LUResult(NamedTuple):
 # ---- what is given ----
 
 
-def matrices(name: str, x: Any) -> Any:
-    """`x` as real matrices of floating-point numbers.
+def matrices(name: str, x: Any, complex: bool = False) -> Any:
+    """`x` as matrices of floating-point numbers, or `complex` ones too.
 
     **Errors:** `ValueError` for fewer than two axes; `TypeError` for other numbers.
     """
-    x = floating(name, as_array(x))
+    x = as_array(x)
+    x = x if complex and x.dtype in ops.REAL_OF else floating(name, x)
     if len(x.shape) < 2:
         raise ValueError(f"`{name}` needs a matrix or a stack of them, got shape {x.shape}; reshape it to two axes")
     return x
@@ -69,9 +77,9 @@ def floating(name: str, x: Any) -> Any:
     return x
 
 
-def square(name: str, x: Any) -> Any:
+def square(name: str, x: Any, complex: bool = False) -> Any:
     """`x` as square matrices."""
-    x = matrices(name, x)
+    x = matrices(name, x, complex)
     if x.shape[-1] != x.shape[-2]:
         raise ValueError(f"`{name}` needs square matrices, got shape {x.shape}; for others take `lstsq` or `pinv`")
     return x
@@ -203,6 +211,36 @@ def _eigh(name: str, x: Any, triangle: str) -> Any:
         raise ValueError(f'`{name}` needs `UPLO` to be "L" or "U", got {triangle!r}')
     x = square(name, x)
     return ops.eigh(matrix_transpose(x) if triangle == "U" else x)
+
+
+def eig(x: Any) -> EigResult:
+    """The eigenvalues and eigenvectors of square matrices, complex also where all of them happen to be real.
+
+    The vectors have length one, and their largest elements are real, as in LAPACK; a gradient may depend on that. Those
+    of equal eigenvalues are arbitrary, and have no derivative: a gradient that depends on them is infinite or NaN.
+
+    **Arguments:** `x`, real or complex.
+
+    **Returns:** `eigenvalues` in LAPACK's order, and `eigenvectors`, in the columns of a matrix.
+
+    >>> import autograd as ag
+    >>> ag.linalg.eig([[0.0, 1.0], [-1.0, 0.0]]).eigenvalues
+    array([0.+1.j, 0.-1.j])
+    """
+    packed = ops.eig(square("eig", x, complex=True))
+    return EigResult(column(packed, 0), matrix_transpose(columns(packed, 1, packed.shape[-2])))
+
+
+def eigvals(x: Any) -> Any:
+    """The complex eigenvalues of square matrices, as those of `eig`.
+
+    Their gradient is infinite or NaN where a matrix has too few eigenvectors.
+
+    >>> import autograd as ag
+    >>> ag.linalg.eigvals([[0.0, 1.0], [-1.0, 0.0]])
+    array([0.+1.j, 0.-1.j])
+    """
+    return column(ops.eig(square("eigvals", x, complex=True)), 0)
 
 
 def lu(x: Any) -> LUResult:

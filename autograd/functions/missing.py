@@ -8,15 +8,16 @@ import numpy as np
 
 from .. import ops
 from .arguments import Axis, as_array, axes_of, floating
+from .complexes import complex, imag, real, squared_size
 from .reduction import max, min, prod, sum
 
 
 def _without(x: Any, number: float) -> Any:
-    return ops.where(ops.isnan(x), number, x) if x.dtype.kind == "f" else x
+    return ops.where(ops.isnan(x), number, x) if x.dtype.kind in "fc" else x
 
 
 def _count(x: Any, axis: Axis, keepdims: bool) -> Any:
-    return ops.astype(sum(ops.logical_not(ops.isnan(x)), axis, keepdims), dtype=x.dtype)
+    return ops.astype(sum(ops.logical_not(ops.isnan(x)), axis, keepdims), dtype=real(x).dtype)
 
 
 def nansum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -68,7 +69,7 @@ def nanvar(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -
     x = floating(as_array(x))
     deviation = ops.sub(x, nanmean(x, axis, True))
     count = ops.sub(_count(x, axis, keepdims), ddof)
-    total = sum(ops.square(ops.where(ops.isnan(x), 0, deviation)), axis, keepdims)
+    total = sum(squared_size(ops.where(ops.isnan(x), 0, deviation)), axis, keepdims)
     return ops.div(total, ops.where(ops.greater(count, 0), count, np.nan))
 
 
@@ -127,6 +128,8 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     array([ 1., -1.])
     """
     x = as_array(x)
+    if x.dtype.kind == "c":
+        return complex(*[nan_to_num(part, nan, posinf, neginf) for part in (real(x), imag(x))])
     if x.dtype.kind != "f":
         return x
     limits = np.finfo(x.dtype)

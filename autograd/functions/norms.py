@@ -10,6 +10,7 @@ import numpy as np
 from .. import ops
 from ..ops.linalg import column
 from .arguments import Axis, as_array, axes_of, axis_of, expanded, reshaped, transposed
+from .complexes import real, squared_size
 from .equations import cutoff, inv, rank_of, solve
 from .factorisations import floating, matrices, square, svdvals
 
@@ -36,7 +37,8 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     >>> float(ag.linalg.norm([3.0, 4.0]))
     5.0
     """
-    x = floating("norm", as_array(x))
+    x = as_array(x)
+    x = x if x.dtype.kind == "c" else floating("norm", x)
     ndim = len(x.shape)
     if axis is None and ord is None:
         return _vector_norm(x, 2, axes_of("norm", None, ndim), keepdims)
@@ -65,9 +67,9 @@ def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
         raise ValueError(f"`norm` of vectors needs a number for the order, got {ord!r}; for matrices give two axes")
     given = {"axis": axes, "keepdims": keepdims}
     if ord == 0:
-        return ops.astype(ops.sum(ops.not_equal(x, 0), **given), dtype=x.dtype)
+        return ops.astype(ops.sum(ops.not_equal(x, 0), **given), dtype=real(x).dtype)
     if ord == 2:
-        return _root(ops.sum(ops.square(x), **given), 0.5)
+        return _root(ops.sum(squared_size(x), **given), 0.5)
     sizes = ops.abs(x)
     if np.isinf(ord):
         return (ops.max if ord > 0 else ops.min)(sizes, **given)

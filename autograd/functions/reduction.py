@@ -11,6 +11,7 @@ import numpy as np
 from .. import ops
 from ..primitive import Primitive
 from .arguments import Axis, as_array, axes_of, axis_of, fixed, floating, reshaped
+from .complexes import squared_size
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -220,7 +221,7 @@ def _variance(name: str, x: Any, axis: Axis, ddof: float, keepdims: bool) -> Any
     axes = axes_of(name, axis, len(x.shape))
     count = _count(x, axes)
     deviation = ops.sub(x, ops.div(ops.sum(x, axis=axes, keepdims=True), count))
-    total = ops.sum(ops.square(deviation), axis=axes, keepdims=keepdims)
+    total = ops.sum(squared_size(deviation), axis=axes, keepdims=keepdims)
     return ops.div(total, count - ddof if count > ddof else 0)
 
 

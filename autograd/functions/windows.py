@@ -10,6 +10,7 @@ import numpy as np
 from .. import ops
 from ..primitive import Shape
 from .arguments import as_array, expanded, part, reshaped, shape_of, transposed
+from .complexes import conj
 from .joining import pad
 
 # ---- of vectors, as in NumPy ----
@@ -33,7 +34,7 @@ def convolve(x: Any, y: Any, mode: str = "full") -> Any:
 def correlate(x: Any, y: Any, mode: str = "valid") -> Any:
     """The products of a vector with another one that is moved along it, summed.
 
-    **Arguments:** as for `convolve`.
+    **Arguments:** as for `convolve`. Complex elements of `y` are taken as their conjugates, as in NumPy.
 
     >>> import autograd as ag
     >>> ag.correlate([1.0, 2.0, 4.0], [1.0, 3.0])
@@ -44,7 +45,7 @@ def correlate(x: Any, y: Any, mode: str = "valid") -> Any:
 
 def _turned_product(x: Any, y: Any) -> Any:
     m = y.shape[0]
-    return ops.convolve(x, ops.slice_(y, index=((m - 1, m, -1),)))
+    return ops.convolve(x, ops.slice_(conj(y), index=((m - 1, m, -1),)))
 
 
 def _trimmed(name: str, x: Any, y: Any, mode: str, product: Any) -> Any:

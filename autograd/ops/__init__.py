@@ -1,6 +1,7 @@
 """The primitives of the library, all in one namespace."""
 
 from .broadcasting import astype, expand, reshape, sum
+from .complexes import COMPLEX_OF, REAL_OF, complex_, conj, imag, real
 from .contraction import matmul, transposed
 from .convolution import convolve
 from .elementwise import (
@@ -67,8 +68,9 @@ from .elementwise import (
     tanh,
     trunc,
 )
+from .fourier import fft, irfft, rfft
 from .indexing import gather, scatter_add
-from .linalg import cholesky, eigh, lu, lu_solve, pinv, qr, solve, solve_triangular, svd
+from .linalg import cholesky, eig, eigh, lu, lu_solve, pinv, qr, solve, solve_triangular, svd
 from .masking import where
 from .movement import Index, concatenate, put, slice_, transpose, unslice
 from .ordering import argsort, searchsorted
@@ -103,6 +105,8 @@ from .special import (
 )
 
 __all__ = [
+    "COMPLEX_OF",
+    "REAL_OF",
     "UFUNCS",
     "Index",
     "abs",
@@ -124,7 +128,9 @@ __all__ = [
     "ceil",
     "cholesky",
     "clip",
+    "complex_",
     "concatenate",
+    "conj",
     "convolve",
     "copysign",
     "cos",
@@ -132,6 +138,7 @@ __all__ = [
     "cumsum",
     "digamma",
     "div",
+    "eig",
     "eigh",
     "entr",
     "equal",
@@ -144,6 +151,7 @@ __all__ = [
     "exp2",
     "expand",
     "expm1",
+    "fft",
     "floor",
     "floor_divide",
     "gamma",
@@ -158,6 +166,8 @@ __all__ = [
     "i0e",
     "i1",
     "i1e",
+    "imag",
+    "irfft",
     "isfinite",
     "isinf",
     "isnan",
@@ -195,10 +205,12 @@ __all__ = [
     "put",
     "qr",
     "random_bits",
+    "real",
     "reciprocal",
     "rel_entr",
     "relu",
     "reshape",
+    "rfft",
     "round",
     "scatter_add",
     "searchsorted",

@@ -14,7 +14,8 @@ import numpy as np
 from scipy import special
 
 from ..primitive import Aval, Primitive, Rule, Swept
-from .broadcasting import unbroadcast, zeros
+from .broadcasting import astype, unbroadcast, zeros
+from .complexes import by_element, conj, real
 from .masking import masked, promoted, where
 
 LN2 = float(np.log(2.0))
@@ -96,7 +97,28 @@ def _pow_x(_out: Any, x: Any, y: Any) -> Any:
 def _pow_y(out: Any, x: Any, _y: Any) -> Any:
     # 0**y is constant for y > 0; log(0) would make it NaN.
     zero = equal(x, 0)
-    return where(zero, 0, out * log(where(zero, 1, x)))
+    base = where(zero, 1, x)
+    if out.dtype.kind == "c" and base.dtype.kind != "c":
+        base = astype(base, dtype=out.dtype)
+    return where(zero, 0, out * log(base))
+
+
+def _abs_slope(x: Any) -> Any:
+    return conj(sign(x)) if x.dtype.kind == "c" else sign(x)
+
+
+def _sign_x(g: Any, out: Any, x: Any) -> Any:
+    if x.dtype.kind != "c":
+        return zeros(x)
+    # z / |z| changes only across its own direction.
+    size = abs(x)
+    zero = equal(size, 0)
+    return by_element(lambda g: where(zero, 0, g - conj(out) * real(g * out)) / where(zero, 1, size), g)
+
+
+def _arccosh_root(x: Any) -> Any:
+    # To the left of the imaginary axis one root of the product would have the other sign.
+    return sqrt(x - 1) * sqrt(x + 1) if x.dtype.kind == "c" else sqrt((x - 1) * (x + 1))
 
 
 def _inverse(x: Any) -> Any:
@@ -115,8 +137,7 @@ def _split_ties(chosen: Any, x: Any, y: Any) -> Any:
 
 # fmt: off
 neg        = elementwise("neg",        np.negative,   -1.0, eval=operator.neg)
-abs        = elementwise("abs",        np.abs,        lambda _, x: sign(x), saves="inputs")
-sign       = elementwise("sign",       np.sign,       0.0)
+abs        = elementwise("abs",        np.abs,        lambda _, x: _abs_slope(x), saves="inputs")
 floor      = elementwise("floor",      np.floor,      0.0)
 ceil       = elementwise("ceil",       np.ceil,       0.0)
 round      = elementwise("round",      np.rint,       0.0)
@@ -141,7 +162,7 @@ sinh       = elementwise("sinh",       np.sinh,       lambda _, x: cosh(x), save
 cosh       = elementwise("cosh",       np.cosh,       lambda _, x: sinh(x), saves="inputs")
 tanh       = elementwise("tanh",       np.tanh,       lambda out, _: 1 - out * out, saves="out")
 arcsinh    = elementwise("arcsinh",    np.arcsinh,    lambda _, x: 1 / sqrt(x * x + 1), saves="inputs")
-arccosh    = elementwise("arccosh",    np.arccosh,    lambda _, x: 1 / sqrt((x - 1) * (x + 1)), saves="inputs")
+arccosh    = elementwise("arccosh",    np.arccosh,    lambda _, x: 1 / _arccosh_root(x), saves="inputs")
 arctanh    = elementwise("arctanh",    np.arctanh,    lambda _, x: 1 / ((1 - x) * (1 + x)), saves="inputs")
 sigmoid    = elementwise("sigmoid",    special.expit, lambda out, _: out * (1 - out), saves="out")
 softplus   = elementwise("softplus",   special.expit, lambda _, x: sigmoid(x), saves="inputs",
@@ -189,6 +210,14 @@ div = Primitive(
     elementwise=True,
 )
 
+sign = Primitive(
+    "sign",
+    eval=np.sign,
+    aval=lambda x: ufunc_aval(np.sign, (x,)),
+    vjps=(_sign_x,),
+    elementwise=True,
+)
+
 clip = Primitive(
     "clip",
     eval=lambda x, low, high: np.minimum(np.maximum(x, low), high),
@@ -209,7 +238,7 @@ stop_gradient = Primitive(
 
 #: NumPy's ufuncs by the primitive that records them.
 UFUNCS: dict[Any, Primitive] = {
-    np.negative: neg, np.absolute: abs, np.fabs: abs, np.sign: sign, np.floor: floor, np.ceil: ceil,
+    np.negative: neg, np.conjugate: conj, np.absolute: abs, np.fabs: abs, np.sign: sign, np.floor: floor, np.ceil: ceil,
     np.rint: round, np.trunc: trunc, np.square: square, np.sqrt: sqrt, np.reciprocal: reciprocal,
     np.exp: exp, np.exp2: exp2, np.expm1: expm1, np.log: log, np.log2: log2, np.log10: log10,
     np.log1p: log1p, np.sin: sin, np.cos: cos, np.tan: tan, np.arcsin: arcsin, np.arccos: arccos,

@@ -15,6 +15,7 @@ SINGULAR = "Singular matrix"
 NOT_CONVERGED = "the iteration did not converge"
 # In stacks of matrices up to this size what NumPy does for all of them at once is faster than a call for each.
 _SMALL = 16
+_LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
 
 def checked(name: str, need: str, remedy: str, evaluate: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,9 +31,9 @@ def checked(name: str, need: str, remedy: str, evaluate: Callable[..., Any]) -> 
     return in_words
 
 
-def _each(f: Any, shape: Shape, *stacks: Any) -> Any:
+def _each(f: Any, shape: Shape, *stacks: Any, dtype: Any = None) -> Any:
     """`f` of each matrix of stacks, as a stack of matrices of that shape; LAPACK is not asked for empty ones."""
-    out = np.empty(shape, stacks[0].dtype)
+    out = np.empty(shape, stacks[0].dtype if dtype is None else dtype)
     if not out.size:
         return out
     for at in np.ndindex(shape[:-2]):
@@ -46,7 +47,7 @@ def _packed(*parts: Any) -> Any:
 
 def _routine(name: str, x: Any, library: Any = None) -> Any:
     """SciPy's routine of LAPACK for the dtype of `x`, the one that kernels call: signs of vectors are then the same."""
-    return getattr(library or scipy.linalg.lapack, ("s" if x.dtype == np.float32 else "d") + name)
+    return getattr(library or scipy.linalg.lapack, _LETTERS[x.dtype.name] + name)
 
 
 def eigh(x: Any) -> Any:
@@ -59,6 +60,27 @@ def eigh(x: Any) -> Any:
         return _packed(values[:, None], vectors.T)
 
     return _each(one, (*x.shape[:-1], x.shape[-1] + 1), x)
+
+
+def eig(x: Any) -> Any:
+    """The complex eigenvalues and vectors, each of length one with its largest element real."""
+    dtype = np.result_type(x.dtype, np.complex64)
+
+    def one(x: Any) -> Any:
+        if x.dtype.kind == "c":
+            values, _, vectors, info = _routine("geev", x)(x, compute_vl=0)
+        else:
+            re, im, _, parts, info = _routine("geev", x)(x, compute_vl=0)
+            values, vectors = re + 1j * im, parts.astype(dtype)
+            # Of a pair of conjugates one column has the real parts of the vectors, the next one the imaginary ones.
+            for i in np.flatnonzero(im > 0):
+                vectors[:, i] = parts[:, i] + 1j * parts[:, i + 1]
+                vectors[:, i + 1] = vectors[:, i].conj()
+        if info:
+            raise LinAlgError(NOT_CONVERGED)
+        return _packed(values[:, None], vectors.T)
+
+    return _each(one, (*x.shape[:-1], x.shape[-1] + 1), x, dtype=dtype)
 
 
 def svd(x: Any) -> Any:

@@ -8,6 +8,7 @@ A factorisation with several results returns one array, so that they share the w
 together; its parts are views:
 
     eigh  row i has the eigenvalue i, then its vector                          [w | Vᵀ]
+    eig   the same, complex                                                    [w | Vᵀ]
     svd   row i has the singular value i, its left vector, its right one       [s | Uᵀ | Vᵀ]
     qr    row i has column i of Q, then row i of R                             [Qᵀ | R]
     lu    L below the diagonal, U on and above it, then the row permutation    [L\\U | p], x[p] = L U
@@ -22,12 +23,14 @@ import numpy as np
 
 from ..primitive import Aval, Primitive, Shape
 from . import lapack
-from .broadcasting import astype, reshape, unbroadcast
+from .broadcasting import astype, reshape, sum, unbroadcast, zeros
+from .complexes import complex_, conj, imag, real
 from .contraction import transposed
-from .elementwise import equal, logical_and
+from .elementwise import abs, equal, logical_and
 from .indexing import scatter_add
 from .masking import where
 from .movement import concatenate, slice_
+from .reduction import argmax
 
 # ---- parts of matrices ----
 
@@ -97,6 +100,11 @@ def _quotient(x: Any, y: Any) -> Any:
     """`x / y`, and 0 where both are zero: what does not depend on a vector needs no derivative of it."""
     neither = logical_and(equal(x, 0), equal(y, 0))
     return where(neither, 0, x / where(neither, 1, y))
+
+
+@lru_cache(maxsize=32)
+def _positions(n: int) -> Any:
+    return _fixed(np.arange(n))
 
 
 @lru_cache(maxsize=32)
@@ -195,6 +203,24 @@ def _eigh_x(g: Any, out: Any, x: Any) -> Any:
     return transposed(vt) @ (inner + _diagonal(gw)) @ vt
 
 
+def _eig_x(g: Any, out: Any, x: Any) -> Any:
+    # dw = diag(V⁻¹ dX V), and dV = V Q, where Q_ij (w_j - w_i) = (V⁻¹ dX V)_ij for i ≠ j. The diagonal of Q keeps the
+    # vectors at length one, and their largest elements real. All is transposed without conjugates: see `complexes.py`.
+    if not x.size:
+        return zeros(x)
+    n = x.shape[-1]
+    last = len(x.shape) - 1
+    w, vt = column(out, 0), columns(out, 1, n)
+    gw, gvt = column(g, 0), columns(g, 1, n)
+    largest = equal(_tall(argmax(abs(vt), axis=last)), _positions(n))
+    pivot = real(sum(where(largest, vt, 0), axis=(last,), keepdims=True))
+    along = sum(vt * gvt, axis=(last,), keepdims=True)
+    gvt = gvt - real(along) * conj(vt) - where(largest, complex_(0.0, imag(along) / pivot), 0)
+    inner = where(diagonal_mask(n), 0, vt @ transposed(gvt))
+    inner = _quotient(inner, _flat(w) - _tall(w)) + _diagonal(gw)
+    return unbroadcast(solve(vt, inner, transpose=False) @ vt, x)
+
+
 def _svd_x(g: Any, out: Any, x: Any) -> Any:
     # As for eigh, of Xᵀ X and X Xᵀ, whose eigenvalues are s²; and what leaves the span of the vectors, over s.
     m, n = x.shape[-2:]
@@ -258,6 +284,13 @@ qr = Primitive("qr", eval=lapack.qr, aval=_widened(lambda m, n: (n, m + n)), vjp
 
 eigh = Primitive(
     "eigh", eval=lapack.checked("eigh", *_FINITE, lapack.eigh), aval=_widened(lambda m, n: (n, 1 + n)), vjps=(_eigh_x,)
+)
+
+eig = Primitive(
+    "eig",
+    eval=lapack.checked("eig", *_FINITE, lapack.eig),
+    aval=lambda x: Aval((*x.shape[:-1], x.shape[-1] + 1), np.result_type(x.dtype, np.complex64)),
+    vjps=(_eig_x,),
 )
 
 svd = Primitive(

@@ -12,10 +12,12 @@ from autograd import ops
 from autograd.primitive import Primitive
 
 from ..foreign import entry_of
+from ..fourier import dft
 from ..program import Call
 from . import scalar
 from .blas import Base, matmul
 from .convolution import convolve
+from .fourier import dft as transform
 from .loops import loop
 from .nest import OUT_OF_RANGE
 from .ordering import argsort, searchsorted
@@ -103,4 +105,5 @@ CALLS: dict[Primitive, Callable[..., None]] = {
     ops.argsort: argsort,
     ops.searchsorted: searchsorted,
     ops.convolve: convolve,
+    dft: transform,
 }

@@ -11,6 +11,7 @@ from llvmlite import ir
 from autograd import ops
 from autograd.primitive import Primitive
 
+from ..eigen import geev
 from ..lapack import scratch_sizes
 from ..matrix import PREFIX, Matrix, as_matrix
 from ..program import Call, View
@@ -246,6 +247,35 @@ def _eigh(r: Routine) -> None:
     r.over((n, 1), lambda i, j: r.put(r.get(values, (1,), (i,)), out, (row,), (i,)))
 
 
+def _geev(r: Routine) -> None:
+    n = r.shapes[0][-1]
+    width, b = 2 * (n + 1), r.builder
+    out, (matrix, re, im, vectors, work) = r.at(r.call.target), r.scratch()
+    r.by_columns(r.call.operands[0], matrix, n)
+    # Vectors on the left are not asked for.
+    found = [re, im, matrix, n, vectors, n]
+    r.check(r.run("geev", ["N", "V", n, matrix, n, *found, work, r.lengths()[4]]))
+    zero, one = constant(0, r.dtype), index(1)
+
+    def value(i: ir.Value, _: ir.Value) -> None:
+        r.put(r.get(re, (1,), (i,)), out, (width,), (i,))
+        r.put(r.get(im, (1,), (i,)), r.moved(out, n + 1), (width,), (i,))
+
+    def element_of(i: ir.Value, k: ir.Value) -> None:
+        # Of a pair of conjugates one column has the real parts of the vectors, the next one the imaginary ones.
+        part = r.get(im, (1,), (i,))
+        first, second = b.fcmp_ordered(">", part, zero), b.fcmp_ordered("<", part, zero)
+        own = r.get(vectors, (n, 1), (i, k))
+        before = r.get(vectors, (n, 1), (b.select(second, b.sub(i, one), i), k))
+        after = r.get(vectors, (n, 1), (b.select(first, b.add(i, one), i), k))
+        r.put(before, r.moved(out, 1), (width, 1), (i, k))
+        imaginary = b.select(first, after, b.select(second, b.fneg(own), zero))
+        r.put(imaginary, r.moved(out, n + 2), (width, 1), (i, k))
+
+    r.over((n, 1), value)
+    r.over((n, n), element_of)
+
+
 def _svd(r: Routine) -> None:
     m, n = r.shapes[0][-2:]
     k, row = min(m, n), 1 + m + n
@@ -274,4 +304,5 @@ ROUTINES: dict[Primitive, Callable[..., None]] = {
     ops.qr: _routine(_qr),
     ops.eigh: _routine(_eigh),
     ops.svd: _routine(_svd),
+    geev: _routine(_geev),
 }

@@ -16,6 +16,8 @@ CONTRACT = ("contract",)
 
 _FLOATS: dict[str, ir.Type] = {"float64": ir.DoubleType(), "float32": ir.FloatType()}
 
+_COMPLEX: dict[str, ir.Type] = {"complex128": ir.DoubleType(), "complex64": ir.FloatType()}
+
 
 @cache
 def scalar_type(dtype: np.dtype[Any]) -> ir.Type:
@@ -27,6 +29,9 @@ def scalar_type(dtype: np.dtype[Any]) -> ir.Type:
         return BOOL
     if dtype.kind in "iu":
         return ir.IntType(8 * dtype.itemsize)
+    if dtype.name in _COMPLEX:
+        # Only what a kernel is given and returns: in between there are the parts.
+        return ir.LiteralStructType([_COMPLEX[dtype.name]] * 2)
     if dtype.name in _FLOATS:
         return _FLOATS[dtype.name]
     raise NotImplementedError(

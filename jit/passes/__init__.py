@@ -7,6 +7,7 @@ from .dce import dce
 from .factors import factors
 from .loops import loops
 from .overlaps import overlaps
+from .pairs import pairs
 from .products import products
 from .scalarise import scalarise
 from .simplify import simplify
@@ -21,7 +22,7 @@ def _loops(graph: Graph) -> Graph:
     return reduced if changed is reduced else loops(changed, optimise)
 
 
-PIPELINE = (factors, simplify, stencils, cse, dce, products, _loops, sums, cse, stacks, overlaps, scalarise)
+PIPELINE = (pairs, factors, simplify, stencils, cse, dce, products, _loops, sums, cse, stacks, overlaps, scalarise)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -39,6 +40,7 @@ __all__ = [
     "loops",
     "optimise",
     "overlaps",
+    "pairs",
     "parted",
     "products",
     "scalarise",
