@@ -11,6 +11,7 @@ from . import functions
 from .context import Cotangents
 from .drawn import Drawn
 from .memory import next_number
+from .ops.masking import filled
 from .primitive import Primitive, aval_of
 from .schedules import replayed
 from .tape import Node, enable_grad, no_grad, setting, sweep
@@ -94,6 +95,7 @@ class Rerun:
 
     def pullback(self, g: Cotangents, inputs: Sequence[Any]) -> list[Any]:
         """The cotangents of the first carry, of the arrays and of what the body takes from outside."""
+        g = Cotangents([filled(x) for x in g])
         if any(isinstance(x, Tensor) for x in inputs) or any(isinstance(x, Tensor) for x in g if x is not None):
             return self.differentiable(g, inputs)
         k, n = len(self.loop_carried(inputs)), len(inputs) - len(self.outer)

@@ -342,13 +342,15 @@ def sweep(
     lift: Callable[[Any, Any], Any] | None,
     retain_graph: bool,
     wrap: Callable[[Any], Any] | None = None,
+    masks: bool = False,
 ) -> dict[Any, Any]:
     """The cotangents of the leaves, or of `targets`, by reverse accumulation.
 
     **Arguments:** `seeds`, pairs of a root (a node or a leaf tensor) and its cotangent; `targets`, the nodes
     and leaves that are wanted, `None` for all leaves; `lift(value, parent)`, which makes a tensor of a saved
     value where the sweep itself is to be recorded, `None` for a sweep on bare arrays; `retain_graph`, whether
-    the nodes keep their values for another sweep; `wrap(value)`, the tensor of a cotangent, for hooks.
+    the nodes keep their values for another sweep; `wrap(value)`, the tensor of a cotangent, for hooks;
+    `masks`, whether cotangents of leaves come with the masks that they have.
 
     **Returns:** the cotangents by node or leaf.
 
@@ -433,7 +435,7 @@ def sweep(
     for leaf, g in cotangents.items():
         if targets is None or leaf in targets:
             hooks = getattr(leaf, "hooks", None) if hooked else None
-            g = filled(g)
+            g = g if masks and hooks is None else filled(g)
             found[leaf] = g if hooks is None else hooks.on_gradient(g, wrap, lift is None)
     return found
 

@@ -409,8 +409,12 @@ def swept(
     targets: Sequence[Tensor] | None,
     retain_graph: bool | None,
     create_graph: bool,
+    masks: bool = False,
 ) -> dict[Any, Any]:
-    """As `cotangents_of`, with complex cotangents as rules have them: the conjugates of gradients."""
+    """As `cotangents_of`, with complex cotangents as rules have them: the conjugates of gradients.
+
+    **Arguments:** `masks`, whether a sweep that is recorded gives them with their masks.
+    """
     if WRITTEN:
         _refresh_all(tuple(targets or ()))
     seeds = [_seed(y, g) for y, g in zip(outputs, gradients, strict=True)]
@@ -434,7 +438,7 @@ def swept(
         seeds = [(root, g if isinstance(g, Tensor | np.generic) else constant(g)) for root, g in seeds]
         with set_grad_enabled(create_graph):
             # A recording still needs the values that a sweep would free.
-            return sweep(seeds, wanted, lift, retain or tape is not None, _wrapped)
+            return sweep(seeds, wanted, lift, retain or tape is not None, _wrapped, masks)
 
 
 def _wrapped(g: Any) -> Tensor:

@@ -110,4 +110,4 @@ loop_call = Primitive(
     vjps=lambda g, _, *inputs, loop, pullback: pullback(loop, g, inputs),
     saves="inputs",
 )
-loop_output = Primitive("loop_output", eval=_no_eval, aval=_no_eval, vjps=(_pick_vjp,), saves="shapes")
+loop_output = Primitive("loop_output", eval=_no_eval, aval=_no_eval, vjps=(_pick_vjp,), saves="shapes", moves=True)

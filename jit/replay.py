@@ -10,7 +10,9 @@ import numpy as np
 
 from autograd import Tensor, enable_grad, is_grad_enabled, ops
 from autograd.context import Cotangents
+from autograd.functions.arguments import expanded
 from autograd.ops.broadcasting import repeated
+from autograd.ops.masking import Masked, filled
 from autograd.primitive import aval_of
 from autograd.tape import current_tape
 from autograd.tensor import swept
@@ -73,15 +75,20 @@ def cotangents(
     return [next(rest) if want else None for want in wanted]
 
 
-def _swept(outputs: Sequence[Any], gs: Sequence[Any], targets: Sequence[Tensor], create_graph: bool) -> Sequence[Any]:
-    """The cotangents of the targets, `None` where none of the outputs that have one depends on a target."""
+def _swept(
+    outputs: Sequence[Any], gs: Sequence[Any], targets: Sequence[Tensor], create_graph: bool, masks: bool = False
+) -> Sequence[Any]:
+    """The cotangents of the targets, `None` where none of the outputs that have one depends on a target.
+
+    **Arguments:** `masks`, whether they come with the masks that they have.
+    """
     pairs = [
         (y, g) for y, g in zip(outputs, gs, strict=True) if g is not None and isinstance(y, Tensor) and y.requires_grad
     ]
     if not pairs or not targets:
         return [None] * len(targets)
     ys, seeds = zip(*pairs, strict=True)
-    found = swept(ys, seeds, targets, None, create_graph)
+    found = swept(ys, seeds, targets, masks or None, create_graph, masks)
     return [found.get(x.node or x) for x in targets]
 
 
@@ -92,7 +99,8 @@ def pullback(loop: Loop, g: Cotangents, inputs: Sequence[Any]) -> list[Any]:
     """The cotangents of a loop's inputs from those of its results: a loop in the other direction.
 
     A step of it makes the values of the forward step again from what that began with, and carries on the cotangents of
-    what was carried, and the sums of those of the constants.
+    what was carried, and the sums of those of the constants. If some of its results are masked (`ops/masking.py`), it
+    carries the masks as well.
     """
     return _Reverse(loop, g, inputs).cotangents()
 
@@ -101,7 +109,8 @@ class _Reverse:
     """The reverse of a loop in the making; what stands for the values of a step begins with `of_`."""
 
     def __init__(self, loop: Loop, g: Cotangents, inputs: Sequence[Any]) -> None:
-        self.loop, self.g, self.inputs = loop, g, inputs
+        self.loop, self.g, self.inputs = loop, [filled(x) for x in g], inputs
+        self.live = {i: expanded(x.live(), x.shape) for i, x in enumerate(g) if type(x) is Masked}
         m, n = loop.constants, loop.constants + loop.carried
         self.constants, self.carried, self.arrays = inputs[:m], inputs[m:n], inputs[n:]
         # The results that have cotangents, beside the last values that are carried; and by which inputs there are some.
@@ -114,42 +123,68 @@ class _Reverse:
         self.of_arrays = [element_of(x) for x in self.arrays]
         self.of_g_carried = [placeholder(self.carried[i]) for i in self.smooth]
         self.of_totals = [placeholder(self.constants[i]) for i in self.summed]
-        self.of_g_stacks = [element_of(g[i]) for i in self.stacks]
+        self.of_g_stacks = [element_of(self.g[i]) for i in self.stacks]
+        # Which elements of them count.
+        self.of_live = [placeholder(_every(self.carried[i], True)) for i in self.smooth if self.live]
+        self.of_live_stacks = [element_of(self.live.get(i, _every(g[i], True))) for i in self.stacks if self.live]
+        # Which of the targets of a step have masks, which is known when it is recorded.
+        self.masked: list[int] = []
         # How many steps of a dynamic loop are left.
         self.of_left = [placeholder(np.int64(1))] if loop.dynamic else []
 
     def step(self) -> list[Any]:
         """What a step carries on, the cotangents of the elements, and what it began with."""
         outputs, _ = replay(self.loop.body, [*self.of_constants, *self.of_carried, *self.of_arrays])
-        known = dict(zip((*self.smooth, *self.stacks), (*self.of_g_carried, *self.of_g_stacks), strict=True))
+        places = (*self.smooth, *self.stacks)
+        known = dict(zip(places, (*self.of_g_carried, *self.of_g_stacks), strict=True))
+        for i, counts in zip(places, (*self.of_live, *self.of_live_stacks), strict=False):
+            outputs[i] = ops.where(counts, outputs[i], 0)
         targets = [self.of_carried[i] for i in self.smooth]
         targets += [self.of_constants[i] for i in self.summed] + [self.of_arrays[i] for i in self.wanted]
-        swept = _swept(outputs, [known.get(i) for i in range(len(outputs))], targets, True)
-        found = [_zeros(x) if gx is None else gx for x, gx in zip(targets, swept, strict=True)]
+        swept = _swept(outputs, [known.get(i) for i in range(len(outputs))], targets, True, True)
+        live = [_live(x, gx) for x, gx in zip(self.of_g_carried, swept, strict=False) if self.live]
+        found = [_zeros(x) if gx is None else filled(gx) for x, gx in zip(targets, swept, strict=True)]
         first, last = len(self.smooth), len(self.smooth) + len(self.summed)
         sums = [total + gx for total, gx in zip(self.of_totals, found[first:last], strict=True)]
         left = [x - 1 for x in self.of_left]
-        return [*left, *found[:first], *sums, *found[last:], *self.of_left, *self.of_g_carried, *self.of_totals]
+        # Of the elements of stacks, masks are results of their own, which nobody may read.
+        self.masked = [i for i, gx in enumerate(swept) if i >= last and type(gx) is Masked]
+        masks = [_live(targets[i], swept[i]) for i in self.masked]
+        return [*left, *live, *found[:first], *sums, *found[last:], *masks, *self.state()]
+
+    def state(self) -> list[Any]:
+        """What a step begins with."""
+        return [*self.of_left, *self.of_live, *self.of_g_carried, *self.of_totals]
 
     def cotangents(self) -> list[Any]:
         """The cotangents of all inputs, `None` for those that are not wanted."""
         loop, m = self.loop, self.loop.constants
         results = bind(loop, self.inputs, pullback)
-        state = [*self.of_left, *self.of_g_carried, *self.of_totals]
-        own = [*state, *self.of_carried, *self.of_arrays, *self.of_g_stacks]
+        state = self.state()
+        own = [*state, *self.of_carried, *self.of_arrays, *self.of_g_stacks, *self.of_live_stacks]
         body = recorded_body("scan", self.of_constants, own, self.step)
         graph, picks = with_residuals(loop, body.graph, self.forward(body.graph.inputs[len(body.constants) :]))
-        first = [self.count(results) for _ in self.of_left]
-        first += [_zeros(self.carried[i]) if self.g[i] is None else self.g[i] for i in self.smooth]
-        first += [_zeros(self.constants[i]) for i in self.summed]
+        begin = [self.count(results) for _ in self.of_left]
+        begin += [self.live.get(i, _every(self.carried[i], self.g[i])) for i in self.smooth if self.live]
+        begin += [_zeros(self.carried[i]) if self.g[i] is None else self.g[i] for i in self.smooth]
+        begin += [_zeros(self.constants[i]) for i in self.summed]
         begins = results[len(results) - loop.carried :]
-        elements = [*begins, *self.arrays, *[self.g[i] for i in self.stacks], *[results[i] for i in picks]]
+        elements = [*begins, *self.arrays, *[self.g[i] for i in self.stacks]]
+        elements += [self.live.get(i, _every(self.g[i], True)) for i in self.stacks if self.live]
+        elements += [results[i] for i in picks]
         reverse = Loop(graph, len(body.constants) + m, len(state), loop.length, not loop.reverse, loop.dynamic)
-        found = bind(reverse, [*body.constants, *self.constants, *first, *elements], pullback)
+        found = bind(reverse, [*body.constants, *self.constants, *begin, *elements], pullback)
         places = [*[m + i for i in self.smooth], *self.summed, *[m + loop.carried + i for i in self.wanted]]
         cotangents: list[Any] = [None] * len(self.inputs)
-        for i, gx in zip(places, found[len(self.of_left) :], strict=False):
+        head = len(self.of_left)
+        first = head + len(self.of_live)
+        last = first + len(places)
+        for i, gx in zip(places, found[first:last], strict=True):
             cotangents[i] = gx
+        masks = [*zip(places, found[head:first], strict=False)]
+        masks += zip([places[i] for i in self.masked], found[last:], strict=False)
+        for i, live in masks:
+            cotangents[i] = Masked(cotangents[i], live, True, True)
         return cotangents
 
     def count(self, results: Sequence[Any]) -> Any:
@@ -160,7 +195,7 @@ class _Reverse:
     def forward(self, own: Sequence[Var]) -> dict[Atom, Var]:
         """Which inputs of the reverse body, after its further constants, are those of the forward one."""
         m = self.loop.constants
-        after = m + len(self.of_left) + len(self.smooth) + len(self.summed)
+        after = m + len(self.state())
         mine = [*own[:m], *own[after : after + len(self.carried) + len(self.arrays)]]
         return dict(zip(mine, self.loop.body.inputs, strict=True))
 
@@ -171,6 +206,7 @@ def pullback_of_choice(choice: Choice, g: Cotangents, inputs: Sequence[Any]) -> 
     Each case makes the values of the forward one again.
     """
     index, *values = inputs
+    g = Cotangents([filled(x) for x in g])
     given = [i for i, x in enumerate(g) if x is not None]
     wanted = [i for i, x in enumerate(values) if _has_gradient(x)]
     of_values, of_gs = [placeholder(x) for x in values], [placeholder(g[i]) for i in given]
@@ -193,6 +229,16 @@ def pullback_of_choice(choice: Choice, g: Cotangents, inputs: Sequence[Any]) -> 
 
 def _has_gradient(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad and x.dtype.kind in "fc"
+
+
+def _every(x: Any, g: Any) -> Any:
+    """The mask of all elements of `x`, which count unless there is no cotangent `g`."""
+    return repeated(g is not None, np.dtype(bool), aval_of(x).shape)
+
+
+def _live(x: Any, g: Any) -> Any:
+    """Which elements of the cotangent `g` of `x` count."""
+    return expanded(g.live(), x.shape) if type(g) is Masked else _every(x, g)
 
 
 def _zeros(x: Any) -> Any:

@@ -178,3 +178,42 @@ def test_masks_add_up():
     assert (Masked(np.ones(3), keep) + Masked(np.full(3, 2.0), keep, False)).tolist() == [1, 2, 2]
     assert (np.ones(3) + Masked(g, keep)).tolist() == (Masked(g, keep) + np.ones(3)).tolist() == [2, 1, 1]
     assert (ops.where(keep, Masked(g, keep), 5.0)).tolist() == [1, 5, 5]
+
+
+def _diverging_by_hand(x):
+    y = x
+    for _ in range(60):
+        y = y * y + 0.5 * x
+    return np.where(np.isfinite(y), y, 0)
+
+
+def _diverging_in_a_scan(x):
+    y, _ = ag.scan(lambda y, _: (y * y + 0.5 * x, np.sum(y)), x, length=60)
+    return np.where(np.isfinite(y), y, 0)
+
+
+def _stacked(x):
+    _, ys = ag.scan(lambda y, _: (y * y + 0.5 * x, y), np.sqrt(x), length=60)
+    return np.sum(np.where(np.isfinite(ys[-1]), ys, 0), axis=0)
+
+
+def _diverging_while(x):
+    _, y = ag.while_loop(lambda s: s[0] < 60, lambda s: (s[0] + 1, s[1] * s[1] + 0.5 * x), (np.int64(0), x))
+    return np.where(np.isfinite(y), y, 0)
+
+
+@pytest.mark.parametrize("function", [_diverging_by_hand, _diverging_in_a_scan, _stacked, _diverging_while])
+def test_masks_pass_through_loops(function):
+    x = np.array([0.1, 5.0, 0.2])
+
+    def total(x):
+        return np.sum(function(x) ** 2)
+
+    def slope(x):
+        return np.sum(ag.grad(total)(x) * np.array([1.0, 2.0, 3.0]))
+
+    with np.errstate(all="ignore"):
+        for f in (total, slope):
+            expected = ag.grad(f)(x)
+            assert np.isfinite(expected).all()
+            np.testing.assert_allclose(jit.grad(f)(x), expected, rtol=1e-9)
