@@ -142,7 +142,8 @@ SAME_NAMES = (
     "flip", "fliplr", "flipud", "gradient", "hsplit", "hstack", "imag", "inner", "interp", "matrix_transpose",
     "max", "mean", "median", "meshgrid", "min", "moveaxis", "nan_to_num", "nanmax", "nanmean", "nanmin",
     "nanprod", "nanstd", "nansum", "nanvar", "outer", "pad", "partition", "percentile", "polyval", "prod",
-    "ptp", "quantile", "ravel", "real", "repeat", "reshape", "roll", "rot90", "round", "searchsorted", "sort",
+    "ptp", "quantile", "ravel", "real", "repeat", "reshape", "roll", "rot90", "round", "searchsorted", "select",
+    "sort",
     "split", "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tile",
     "trace", "transpose", "trapezoid", "tril", "triu", "vander", "var", "vdot", "vsplit", "vstack",
 )  # fmt: skip

@@ -42,6 +42,7 @@ FUNCTIONS = {
     "pow": (lambda x: np.where(x > 0, x**-1.5, 0), lambda x: x**-1.5),
     "overflow": (lambda x: np.where(x > 0, np.exp(1 / x) * x, 0), lambda x: np.exp(1 / x) * x),
     "nested": (lambda x: np.where(x > 0, np.where(x > 2, np.log(x - 2), np.sqrt(x)), 0), np.sqrt),
+    "select": (lambda x: np.select([x == 0, x < 2], [0 * x, np.log(x)], np.sqrt(x)), np.log),
     "shared": (_shared, lambda x: np.sqrt(x) + x),
     "transposed": (lambda x: np.where(x.T > 0, np.log(x).T, 0).T, np.log),
     "slices": (lambda x: np.where(x[:, ::-1] > 0, np.log(x)[:, ::-1], 0)[:, ::-1], np.log),

@@ -133,6 +133,10 @@ CALLS = {
     "roll": [lambda a: np.roll(a(MATRIX), 1, axis=1), lambda a: np.roll(a(VECTOR), -1)],
     "rot90": [lambda a: np.rot90(a(MATRIX), 3)],
     "round": [lambda a: np.round(a(VECTOR), 1)],
+    "select": [
+        lambda a: np.select([a(VECTOR) > 0.5, a(VECTOR) > 0.1], [a(VECTOR) * 2, VECTOR]),
+        lambda a: np.select([a(VECTOR) > 0.5], [a(VECTOR)], default=7.0),
+    ],
     "split": [lambda a: np.split(a(VECTOR), 3), lambda a: np.split(a(MATRIX), [1, 2], axis=1)],
     "squeeze": [lambda a: np.squeeze(a(CUBE[:1])), lambda a: np.squeeze(a(CUBE[:1]), axis=0)],
     "stack": [lambda a: np.stack([a(VECTOR), VECTOR], axis=1), lambda a: np.stack([a(0.5), a(0.7)])],

@@ -172,7 +172,7 @@ from .reduction import (
     sum,
     var,
 )
-from .selecting import compress, diag, diagflat, diagonal, take, take_along_axis, trace, tril, triu
+from .selecting import compress, diag, diagflat, diagonal, select, take, take_along_axis, trace, tril, triu
 from .windows import (
     avg_pool1d,
     avg_pool2d,
@@ -340,6 +340,7 @@ __all__ = [
     "round",
     "scatter_add",
     "searchsorted",
+    "select",
     "sigmoid",
     "sign",
     "sin",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,29 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     mask = as_array(condition)
     mask = mask if mask.dtype.kind == "b" else ops.not_equal(mask, 0)
     return getitem(part(x, i, 0, mask.shape[0]), (*(slice(None),) * i, mask))
+
+
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """For each element that of the first choice whose condition holds; the others have no influence on gradients.
+
+    **Arguments:** `condlist`, conditions; `choicelist`, a choice for each; `default`, where none holds.
+
+    **Errors:** `ValueError` for other numbers of conditions and choices.
+
+    >>> import autograd as ag
+    >>> x = ag.tensor([-1.0, 0.5, 2.0])
+    >>> ag.select([x < 0, x < 1], [0.0, x], 1.0)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ValueError(
+            f"`select` needs a choice for each condition, and one at least, got {len(condlist)} conditions and "
+            f"{len(choicelist)} choices"
+        )
+    out = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        out = ops.where(condition, choice, out)
+    return out
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
