@@ -78,11 +78,15 @@ def _reduced(use: _Use, optimise: Callable[[Graph], Graph]) -> tuple[_Use, dict[
     """The loop without what is not read, and where its results are now: a position, or an atom outside of it."""
     places: dict[int, int | Atom] = {pick: pick for pick in use.picks}
     # What the passes find out, for instance that a value is not read, may spare more.
-    for _ in range(2):
+    for turn in range(2):
+        before = use.loop.body
         use, moved = _pruned(_without_constants(use))
         places = {pick: moved[place] if isinstance(place, int) else place for pick, place in places.items()}
-        body = optimise(use.loop.body)
-        use = use._replace(loop=_with(use.loop, body, use.loop.constants, use.loop.carried))
+        body = use.loop.body
+        if turn and (body.inputs, body.outputs) == (before.inputs, before.outputs):
+            # Nothing was spared; to optimise the loops in a body once more would double their time at every depth.
+            break
+        use = use._replace(loop=_with(use.loop, optimise(body), use.loop.constants, use.loop.carried))
     return use, places
 
 
