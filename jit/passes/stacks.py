@@ -17,6 +17,7 @@ from autograd import ops
 
 from ..graph import Atom, Equation, Graph, Var
 from .dce import dce
+from .outer import Outer, outer
 from .simplify import Rewriter
 
 # The fewest terms, and the fewest elements of the sum: a tiny one stays in registers.
@@ -24,18 +25,10 @@ FEWEST, LEAST = 8, 64
 _PRODUCTS = frozenset({ops.mul, ops.matmul})
 
 
-class _Product(NamedTuple):
-    """The transpose of `x` times `y`, both of them of so many `rows`; for one row `x` can be a column as well."""
-
-    x: Atom
-    y: Atom
-    rows: int
-
-
 class _Sum(NamedTuple):
     """Products, and what else is added to them, both in the order of the sum."""
 
-    products: list[_Product]
+    products: list[Outer]
     others: list[Atom]
 
 
@@ -89,23 +82,11 @@ def _terms(root: Equation, made: Mapping[Any, Equation], uses: Counter[Atom], in
     return found
 
 
-def _product(equation: Equation, made: Mapping[Any, Equation]) -> _Product | None:
-    """The factors of a matrix product, which a column times a row is too; `None` for anything else."""
-    out = equation.out.aval
-    if len(out.shape) != 2 or out.dtype.kind != "f" or any(x.aval.dtype != out.dtype for x in equation.inputs):
-        return None
-    if equation.primitive is ops.mul:
-        for x, y in (equation.inputs, equation.inputs[::-1]):
-            if x.aval.shape == (out.shape[0], 1) and y.aval.shape in (out.shape[1:], (1, out.shape[1])):
-                return _Product(x, y, 1)
-    elif equation.primitive is ops.matmul:
-        x, y = equation.inputs
-        rows = y.aval.shape[0]
-        # To stack more rows than these takes as long as to add up what they give.
-        few = rows * sum(out.shape) <= 2 * out.size
-        if few and x in made and made[x].primitive is ops.transpose and len(y.aval.shape) == 2:
-            return _Product(made[x].inputs[0], y, rows)
-    return None
+def _product(equation: Equation, made: Mapping[Any, Equation]) -> Outer | None:
+    """The factors of a product that is worth to be stacked."""
+    found, out = outer(equation, made), equation.out.aval
+    # To stack more rows than these takes as long as to add up what they give.
+    return found if found is not None and found.rows * sum(out.shape) <= 2 * out.size else None
 
 
 def _stacked(rewriter: Rewriter, found: _Sum, renamed: Mapping[Atom, Atom]) -> Atom:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from math import prod
 from typing import Any, NamedTuple
 
 from autograd import ops
@@ -18,17 +17,17 @@ from autograd.primitive import Aval, Primitive
 from ..graph import Atom, Equation, Graph, Loop, Var
 from ..loop import key_of, scan, uses_of
 from .dce import dce
+from .outer import Outer, outer
 
 # Smaller sums stay in registers, or nearly so.
 LEAST = 256
 
 
 class _Product(NamedTuple):
-    """A sum that is carried: its position, and the factors whose rows are multiplied: `x` (b, k) and `y` (b, n)."""
+    """A sum that is carried: its position, and the factors of what each step adds to it."""
 
     place: int
-    x: Var
-    y: Var
+    term: Outer
 
 
 def sums(graph: Graph) -> Graph:
@@ -56,7 +55,7 @@ class _Split:
         m, k, body = self.loop.constants, self.loop.carried, self.loop.body
         kept = [i for i in range(k) if i not in self.products]
         rest = [i for i in range(len(body.inputs)) if i - m not in self.products]
-        factors = [v for product in self.products.values() for v in (product.x, product.y)]
+        factors = [v for product in self.products.values() for v in product.term[:2]]
         outputs = [*[body.outputs[i] for i in kept], *body.outputs[k:]]
         self.places = {i: place for place, i in enumerate([*kept, *range(k, len(body.outputs))])}
         self.stacks: dict[Var, int] = {}
@@ -79,11 +78,12 @@ class _Split:
             found.append(Equation.of(primitive, *inputs, **params))
             return found[-1].out
 
+        *both, rows = product.term
         factors = []
-        for v in (product.x, product.y):
+        for v in both:
             found.append(self.result(self.stacks[v], Var(Aval((self.loop.length, *v.aval.shape), v.aval.dtype))))
-            columns = v.aval.shape[-1]
-            factors.append(add(ops.reshape, found[-1].out, shape=(prod(found[-1].out.aval.shape) // columns, columns)))
+            shape = (self.loop.length * rows, v.aval.size // rows)
+            factors.append(add(ops.reshape, found[-1].out, shape=shape))
         total = add(ops.matmul, add(ops.transpose, factors[0], axes=(1, 0)), factors[1])
         first = self.inputs[self.loop.constants + pick]
         return [*found, Equation(ops.add, (first, total), (), equation.out)]
@@ -109,28 +109,7 @@ def _products(loop: Loop) -> list[_Product]:
         if uses[own] != 1 or uses[equation.out] != 1 or own not in equation.inputs or own.aval.dtype.kind != "f":
             continue
         (term,) = [x for x in equation.inputs if x is not own]
-        factors = _factors(made.get(term), made) if term.aval == own.aval and uses[term] == 1 else None  # type: ignore[arg-type]
+        factors = outer(made[term], made) if term in made and term.aval == own.aval and uses[term] == 1 else None
         if factors is not None:
-            found.append(_Product(place, *factors))
+            found.append(_Product(place, factors))
     return found
-
-
-def _factors(equation: Equation | None, made: dict[Var, Equation]) -> tuple[Var, Var] | None:
-    """Factors (b, k) or (k,) and (b, n) or (n,) of a product of shape (k, n), `None` for anything else."""
-    if equation is None:
-        return None
-    x, y = equation.inputs if len(equation.inputs) == 2 else (None, None)
-    if not (isinstance(x, Var) and isinstance(y, Var) and x.aval.dtype == y.aval.dtype == equation.out.aval.dtype):
-        return None
-    if equation.primitive is ops.matmul and x.aval.ndim == y.aval.ndim == 2:
-        source = made.get(x)
-        transposed = source is not None and source.primitive is ops.transpose
-        return (source.inputs[0], y) if transposed else None  # type: ignore[return-value, union-attr]
-    if equation.primitive is ops.mul:
-        for column, row in ((x, y), (y, x)):
-            source = made.get(column)
-            if source is None or source.primitive is not ops.reshape or row.aval.ndim != 1:
-                continue
-            if column.aval.shape == (equation.out.aval.shape[0], 1) and source.inputs[0].aval.ndim == 1:
-                return source.inputs[0], row  # type: ignore[return-value]
-    return None
