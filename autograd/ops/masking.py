@@ -133,7 +133,9 @@ class Masked(Traced):
             live = self.live()
             if live.shape != self.shape:
                 live = expand(live, shape=self.shape)
-            return primitive.of((live, *others), params) > 0
+            # Values in the place of elements, which `put` has beside positions, are zeros.
+            beside = [astype(x, dtype=live.dtype) if x.dtype.kind in "fc" else x for x in others]
+            return primitive.of((live, *beside), params) > 0
 
         return Masked(primitive.of((self.filled(), *others), params, run), moved, True, True)
 
