@@ -13,7 +13,7 @@ import numpy as np
 
 from . import functions, ops
 from .functions.arguments import ARRAYS, as_array
-from .functions.indexing import getitem
+from .functions.indexing import getitem, positioned
 from .memory import note_write
 from .ops.broadcasting import repeated
 from .ops.movement import slices
@@ -248,7 +248,8 @@ def _items(key: Any) -> tuple[Any, ...]:
 
 def _is_gathered(key: Any) -> bool:
     """Whether an index has arrays, so that what it finds is no view."""
-    return any(isinstance(x, list) or _is_boolean(x) or (isinstance(x, ARRAYS) and x.ndim) for x in _items(key))
+    kinds = (list, Traced)
+    return any(isinstance(x, kinds) or _is_boolean(x) or (isinstance(x, ARRAYS) and x.ndim) for x in _items(key))
 
 
 def _is_boolean(x: Any) -> bool:
@@ -405,4 +406,10 @@ class Writes(Traced):
 
 def _replaced(x: Any, key: Any, value: Any) -> Any:
     found = _by_mask(x, key, value)
-    return functions.index_put(x, key, value) if found is None else found
+    if found is not None:
+        return found
+    known = positioned(key, x.shape)
+    if known is None:
+        return functions.index_put(x, key, value)
+    index, positions = known
+    return ops.put_at.of((x, _fitted(ops.slice_at.of((x, *positions), index), value), *positions), index)

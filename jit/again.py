@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from .passes.dce import dce
 from .plan import plan
 from .program import Again, Program, View
 from .views import is_contiguous
+
+#: The program of a body, some of whose inputs own their memory, each with the output that it may become.
+ProgramOf = Callable[[Graph, Mapping[int, int]], Program]
 
 
 def forgotten(graph: Graph) -> dict[Atom, Equation]:
@@ -43,7 +46,7 @@ def _is_begin(equation: Equation) -> bool:
     return bool(loop.kept) and pick >= loop.carried and loop.body.outputs[pick] in own
 
 
-def made_again(low: Lowering, equation: Equation, program_of: Callable[[Graph], Program]) -> tuple[Again, ...]:
+def made_again(low: Lowering, equation: Equation, program_of: ProgramOf) -> tuple[Again, ...]:
     """The states of earlier loops that the loop with this result goes over and nobody has kept."""
     first = _first_array(equation)
     sources: dict[object, list[tuple[int, Equation]]] = {}
@@ -55,14 +58,12 @@ def made_again(low: Lowering, equation: Equation, program_of: Callable[[Graph], 
     return tuple([_again(low, reads, reverse, program_of) for reads in sources.values()])
 
 
-def _again(
-    low: Lowering, reads: list[tuple[int, Equation]], reverse: bool, program_of: Callable[[Graph], Program]
-) -> Again:
+def _again(low: Lowering, reads: list[tuple[int, Equation]], reverse: bool, program_of: ProgramOf) -> Again:
     equation = reads[0][1]
     loop: Loop = dict(equation.params)["loop"]
     m, n = loop.constants, loop.constants + loop.carried
     given = [contiguous(low, x) for x in equation.inputs]
-    program = program_of(dce(loop.body._replace(outputs=loop.body.outputs[: loop.carried])))
+    program = program_of(dce(loop.body._replace(outputs=loop.body.outputs[: loop.carried])), {})
     own = loop.body.inputs[m:n]
     forward = loop.reverse == reverse
     room = 1 if forward else loop.kept

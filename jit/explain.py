@@ -207,7 +207,7 @@ def _layout(view: View, aval: Aval) -> str:
 def _nest(nest: Nest, labels: _Labels) -> str:
     equations = [x.equation for x in nest.entries if not isinstance(x, Store | Scatter)]
     names = _counted([repr(equation.primitive) for equation in equations])
-    names += ["scatter_add" for x in nest.entries if isinstance(x, Scatter)]
+    names += ["scatter_add" if x.adds else "put" for x in nest.entries if isinstance(x, Scatter)]
     head = f"loop    {_loops(nest)}" if nest.shape else "scalars"
     parts = [f"{head}: {', '.join(names) or 'copy'}"]
     loads = [x.place for entry in nest.entries for x in entry.operands if isinstance(x.place, View)]

@@ -6,6 +6,7 @@ the nest of what they reduce. What writes a part of an array is a store of the n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from autograd import ops
@@ -24,6 +25,7 @@ from .margins import with_shared_margins
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
 from .program import Call, Compute, Fill, Gather, Operand, Place, Program, Reduce, Scalar, Scatter, Store, View
+from .puts import WRITES, at_positions, last_reads, put, with_late_writes
 from .repeats import choose, repeat
 from .views import VIEWS, row_major, sliced
 
@@ -32,13 +34,22 @@ CALLS = frozenset({ops.matmul, ops.cumsum, ops.argmax, ops.argmin, ops.argsort, 
 _IDENTITY: dict[Primitive, int] = {ops.sum: 0, ops.prod: 1}
 
 
-def fuse(graph: Graph) -> Program:
-    """The program of a graph."""
-    low = Lowering(graph)
+def fuse(graph: Graph, owned: Mapping[int, int] | None = None) -> Program:
+    """The program of a graph.
+
+    **Arguments:** `owned`, the inputs whose memory may be written to, each with the output that it may become.
+    """
+    graph = with_late_writes(graph)
+    low = Lowering(graph, owned or {})
     sums, terms = sums_of_parts(graph)
+    last = last_reads(graph, sums)
     shared = uses_of(graph, *SHARED)
     low.forgotten = forgotten(graph)
-    for equation in graph.equations:
+
+    def body(inner: Graph, owned: Mapping[int, int]) -> Program:
+        return blocked(fuse(inner._replace(threads=graph.threads), owned))
+
+    for now, equation in enumerate(graph.equations):
         out = equation.out
         # A custom function is called also for a result without elements, which it may have at other values.
         if out.aval.size == 0 and equation.primitive is not custom_call:
@@ -46,9 +57,11 @@ def fuse(graph: Graph) -> Program:
         elif equation.primitive in SHARED:
             if out not in low.places and out not in low.forgotten:
                 add = repeat if equation.primitive is scan else choose
-                add(low, shared[key_of(equation)], lambda body: blocked(fuse(body._replace(threads=graph.threads))))
+                add(low, shared[key_of(equation)], body)
         elif out in sums:
             _assemble(low, out, sums[out])
+        elif equation.primitive in WRITES and out.aval.size > 1 and equation.inputs[1].aval.size:
+            put(low, equation, dict(equation.params)["index"], last, now)
         elif out not in terms:
             _add(low, equation)
     return in_place(with_shared_margins(low.program()))
@@ -209,16 +222,11 @@ def _concatenate(low: Lowering, equation: Equation, axis: int) -> None:
 
 
 def _put(low: Lowering, equation: Equation, index: Any) -> None:
-    """An array with another one in the place of a part: in memory of its own."""
-    x, y = equation.inputs
-    out = equation.out
-    if out.aval.size == 1 or not y.aval.size:
-        kept = y if y.aval.size else x
-        _alias(low, Equation(ops.reshape, (kept,), (), out), {"shape": out.aval.shape})
-        return
-    target = low.target(out)
-    ready = low.store(x, target, 0)
-    low.places[out], low.ready[out] = target, low.store(y, sliced(target, out.aval, index=index), ready)
+    """A write of all elements or of none; `puts.put` does any other."""
+    x, y = equation.inputs[:2]
+    kept = y if y.aval.size else x
+    shape = equation.out.aval.shape
+    _alias(low, Equation(ops.reshape, (kept,), (), equation.out), {"shape": shape})
 
 
 def _join(low: Lowering, equation: Equation) -> None:
@@ -321,10 +329,22 @@ def _gather(low: Lowering, equation: Equation) -> None:
     low.made(out, group)
 
 
+def _slice_at(low: Lowering, equation: Equation, index: Any) -> None:
+    """A part of an array at positions that are inputs: gathered from the part at all of them."""
+    x, *positions = equation.inputs
+    view, ready = low.view(x)
+    part, lengths = at_positions(view, x.aval, index)
+    source = Var(Aval((*lengths, *equation.out.aval.shape), x.aval.dtype))
+    low.places[source], low.ready[source] = part, ready
+    _gather(low, Equation(ops.gather, (source, *positions), (), equation.out))
+
+
 #: The ops that move elements; those of `parts.PARTS` put arrays together.
 MOVES: dict[Primitive, Any] = {
     ops.concatenate: _concatenate,
     ops.gather: _gather,
     ops.put: _put,
     ops.complex_: _join,
+    ops.put_at: _put,
+    ops.slice_at: _slice_at,
 }

@@ -8,6 +8,8 @@ element are scalars: they live in registers of the kernel itself.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from itertools import count
 from math import prod
 from typing import Any
@@ -49,6 +51,19 @@ def key_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(f"i{dtype.itemsize}") if dtype.kind == "f" else dtype
 
 
+class Places(dict[Var, Place]):
+    """Where variables lie; `lying` has those that lie in each buffer, by its number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lying: defaultdict[int, list[Var]] = defaultdict(list)
+
+    def __setitem__(self, x: Var, place: Place) -> None:
+        super().__setitem__(x, place)
+        if isinstance(place, View):
+            self.lying[place.buffer.number].append(x)
+
+
 class Group:
     """A step in the making."""
 
@@ -60,11 +75,19 @@ class Group:
 class Lowering:
     """The program of a graph in the making."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, owned: Mapping[int, int]) -> None:
         self.graph = graph
+        # The inputs whose memory may be written to, each with the output that it may become.
+        self.owned = owned
         self.groups: list[Group] = []
         self.nests: dict[Shape, list[int]] = {}
-        self.places: dict[Var, Place] = {}
+        self.places = Places()
+        # What is no longer where it was.
+        self.overwritten: set[Atom] = set()
+        # What a write has made of an array.
+        self.written: set[Atom] = set()
+        # For each buffer that writes share, the step from which it was complete.
+        self.begun: dict[int, int] = {}
         # Where a value is made inside a nest, and the step from which others can read it.
         self.home: dict[Var, int] = {}
         self.ready: dict[Var, int] = {}
@@ -153,6 +176,8 @@ class Lowering:
         """Whether cheap operations make `x` of arrays in memory; notes both, the operations in their order."""
         if isinstance(x, Literal) or x in found or isinstance(self.places.get(x), Scalar) or self.home.get(x) == group:
             return True
+        if x in self.overwritten:
+            return False
         if self.in_memory(x):
             arrays.add(x)
             return self.view(x)[1] <= group
@@ -183,6 +208,14 @@ class Lowering:
         """Notes that `x` lies in a part of another array too."""
         if isinstance(x, Var) and x in self.home and x.aval.size > 1 and not self.in_memory(x):
             self.stored[x] = view, ready
+            self.places.lying[view.buffer.number].append(x)
+
+    def overwrite(self, view: View, is_hit: Callable[[Var], bool]) -> None:
+        """Notes that variables in the buffer of a view are about to be written over, those that the condition says."""
+        lying = self.places.lying[view.buffer.number]
+        hit = {x for x in lying if is_hit(x)}
+        self.overwritten |= hit
+        lying[:] = [x for x in lying if x not in hit]
 
     def leading(self, x: Atom, group: int, shape: Shape, trailing: int) -> Operand:
         """As `operand`, for an index array which stands for the leading axes of the nest."""
@@ -202,6 +235,7 @@ class Lowering:
         found = self.stored_copy(x)
         if isinstance(x, Var):
             self.stored[x] = found
+            self.places.lying[found[0].buffer.number].append(x)
             if x in self.home and x.aval.size > 1:
                 self.places[x] = found[0]
         return found
@@ -210,6 +244,7 @@ class Lowering:
         """A contiguous copy of `x`."""
         if x not in self.copies:
             self.copies[x] = self.stored_copy(x, work=True)
+            self.places.lying[self.copies[x][0].buffer.number].append(x)
         return self.copies[x]
 
     def converted(self, x: Atom, dtype: np.dtype[Any]) -> tuple[View, int]:
@@ -298,6 +333,9 @@ class Lowering:
                 place, _ = self.view(x)
             if isinstance(place, View) and place.buffer.kind == "output" and place.buffer.position == i:
                 return Operand(x, place)
+        place = self.places.get(x) if x in self.written else None  # type: ignore[arg-type]
+        if isinstance(place, View) and place.buffer.kind == "input" and self.owned.get(place.buffer.position) == i:
+            return Operand(x, place)
         target = self.buffer("output", i, x.aval)
         if x.aval.size and isinstance(x, Var) and x in self.parts:
             self.store_parts(x, target)

@@ -77,11 +77,12 @@ class Store(NamedTuple):
 
 
 class Scatter(NamedTuple):
-    """The first operand, added to `target`, of that shape, at the positions that the others hold."""
+    """The first operand, at the positions that the others hold of `target`, of that shape: added, or in its place."""
 
     operands: tuple[Operand, ...]
     target: View
     shape: Shape
+    adds: bool = True
 
 
 Entry = Compute | Gather | Reduce | Store | Scatter

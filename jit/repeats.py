@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from autograd.primitive import Aval
 
-from .again import contiguous, made_again
-from .graph import Atom, Choice, Equation, Graph, Loop, Var
+from .again import ProgramOf, contiguous, made_again
+from .graph import Atom, Choice, Equation, Loop, Var
 from .inplace import carried_in_place
 from .lowering import Group, Lowering
 from .passes.dce import dce
 from .plan import plan
-from .program import Carried, Choose, Program, Repeat, View
+from .program import Carried, Choose, Program, Repeat, View, written
 from .views import row_major
 
 
-def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Graph], Program]) -> None:
+def repeat(low: Lowering, results: Sequence[Equation], program_of: ProgramOf) -> None:
     """Adds the loop of which these are the results, as a step; `program_of` gives the program of its body."""
     loop: Loop = dict(results[0].params)["loop"]
     outs = {dict(x.params)["pick"]: x.out for x in results if x.out.aval.size and x.out not in low.forgotten}
@@ -39,9 +39,20 @@ def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Gra
     picks = [i for i in range(loop.carried, len(loop.body.outputs)) if i in outs and i not in shared]
     places.update({i: low.new_buffer(outs[i]) for i in picks})
     kept = [*range(loop.carried), *picks]
-    program = program_of(dce(loop.body._replace(outputs=tuple([loop.body.outputs[i] for i in kept]))))
+    owned = {m + i: i for i, x in enumerate(carried) if x.buffers is not None}
+    body = dce(loop.body._replace(outputs=tuple([loop.body.outputs[i] for i in kept])))
+    program = program_of(body, owned)
+    lost = _written(program) - {m + i for i in owned.values() if _ends_at(program, i, m + i)}
+    if lost:
+        # What is written to has to be what is carried on.
+        owned = {position: i for position, i in owned.items() if position not in lost}
+        program = program_of(body, owned)
+    changes = _written(program)
     for i, x in enumerate(carried):
-        if x.buffers is not None:
+        if m + i in changes and x.buffers is not None:
+            place = x.last or x.buffers[0]
+            carried[i] = x._replace(buffers=(place, place), last=None)
+        elif x.buffers is not None:
             changed = carried_in_place(program, m + i, i)
             if changed is not None:
                 program, place = changed, x.last or x.buffers[0]
@@ -58,19 +69,30 @@ def repeat(low: Lowering, results: Sequence[Equation], program_of: Callable[[Gra
         low.places[out], low.ready[out] = places[i], len(low.groups)
 
 
-def choose(low: Lowering, results: Sequence[Equation], program_of: Callable[[Graph], Program]) -> None:
+def choose(low: Lowering, results: Sequence[Equation], program_of: ProgramOf) -> None:
     """Adds the choice of which these are the results, as a step; `program_of` gives the program of a case."""
     choice: Choice = dict(results[0].params)["loop"]
     outs = {dict(x.params)["pick"]: x.out for x in results if x.out.aval.size}
     index, *given = [contiguous(low, x) for x in results[0].inputs]
     places = {i: low.new_buffer(x) for i, x in outs.items()}
-    programs = tuple([program_of(body) for body in choice.bodies])
+    programs = tuple([program_of(body, {}) for body in choice.bodies])
     size = max([plan(program).size for program in programs])
     work = low.buffer("work", 0, Aval((size,), np.dtype(np.uint8))) if size else None
     ends = tuple([places.get(i) for i in range(len(choice.results))])
     low.groups.append(Group((), Choose(programs, index, tuple(given), ends, work)))
     for i, out in outs.items():
         low.places[out], low.ready[out] = places[i], len(low.groups)
+
+
+def _written(program: Program) -> set[int]:
+    """The positions of the inputs that a program writes to."""
+    return {view.buffer.position for step in program.steps for view in written(step) if view.buffer.kind == "input"}
+
+
+def _ends_at(program: Program, i: int, position: int) -> bool:
+    """Whether an output of a program lies where an input was."""
+    place = program.outputs[i].place
+    return isinstance(place, View) and (place.buffer.kind, place.buffer.position) == ("input", position)
 
 
 def _begins(low: Lowering, loop: Loop, outs: dict[int, Var]) -> dict[int, int]:

@@ -20,14 +20,40 @@ COSTLY = frozenset({
     ops.softplus, ops.erf, ops.erfc, ops.pow, ops.arctan2, ops.logaddexp, ops.hypot,
 })  # fmt: skip
 MOST_BYTES = 1 << 20
+# What is read of arrays that are written to, and what writes to them.
+PARTS = frozenset({ops.slice_, ops.slice_at})
+WRITES = frozenset({ops.put, ops.put_at})
 
 
 def with_candidates(graph: Graph, carried: int) -> Graph:
     """The body of a loop that makes, before what each step begins with, all values that are worth keeping."""
-    costly = [x.out for x in graph.equations if _is_costly(x)]
-    kept = [x for x in costly if x.aval.shape and not any(x is y for y in graph.outputs[carried:])]
+    costly = [x.out for x in graph.equations if _is_costly(x) and x.out.aval.shape]
+    found = [*costly, *_parts_read(graph, carried)]
+    kept = [x for x in found if not any(x is y for y in graph.outputs[carried:])]
     first = len(graph.outputs) - carried
     return graph._replace(outputs=(*graph.outputs[:first], *kept, *graph.outputs[first:]))
+
+
+def _parts_read(graph: Graph, carried: int) -> list[Var]:
+    """The parts that a step reads of carried arrays which it writes to, where these are less than the array."""
+    found: list[Var] = []
+    for own in graph.outputs[len(graph.outputs) - carried :]:
+        versions: set[Atom] = {own}
+        parts: list[Var] = []
+        size = 0
+        for primitive, inputs, _, out in graph.equations:
+            if versions.isdisjoint(inputs):
+                continue
+            if primitive in WRITES and inputs[0] in versions and versions.isdisjoint(inputs[1:]):
+                versions.add(out)
+            elif primitive in PARTS:
+                parts.append(out)
+                size += out.aval.size
+            else:
+                size += own.aval.size
+        if len(versions) > 1 and size < own.aval.size:
+            found += parts
+    return found
 
 
 def with_residuals(loop: Loop, graph: Graph, inputs: Mapping[Atom, Var]) -> tuple[Graph, list[int]]:
@@ -75,7 +101,7 @@ def _is_costly(equation: Equation) -> bool:
 
 def _is_worth(equation: Equation, length: int) -> bool:
     size = length * prod(equation.out.aval.shape) * equation.out.aval.dtype.itemsize
-    return equation.primitive in PRODUCTS or (_is_costly(equation) and size <= MOST_BYTES)
+    return equation.primitive in PRODUCTS | PARTS or (_is_costly(equation) and size <= MOST_BYTES)
 
 
 def _same(forward: Graph, graph: Graph, inputs: Mapping[Atom, Var]) -> dict[Atom, Var]:

@@ -7,14 +7,13 @@ from the elements of an array (what the loop goes over).
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
-
-from autograd import ops
 
 from .graph import Equation, Graph
 from .loop import SHARED
-from .periods import stretches
-from .roller import Index, Rolled, Roller, Unfit
+from .periods import LEAST_ITERATIONS, stretches
+from .roller import AT_POSITIONS, Index, Rolled, Roller, Unfit
 from .views import VIEWS
 
 # Fewer equations than this are not worth a loop.
@@ -22,6 +21,8 @@ LEAST_SAVED = 64
 # At most so many stretches of one graph are rolled, and so many are tried for each.
 MOST_LOOPS = 16
 MOST_TRIED = 8
+# Values that are read so many repetitions later make as many repetitions one iteration.
+MOST_TOGETHER = range(2, 4)
 
 
 def rolled(graph: Graph) -> Rolled:
@@ -44,12 +45,18 @@ def _once(graph: Graph, refused: list[str]) -> Rolled | None:
     if not found:
         return None
     index = Index(graph)
-    for stretch in found[:MOST_TRIED]:
+    waiting = deque(found[:MOST_TRIED])
+    while waiting:
+        stretch = waiting.popleft()
         if not all(x.primitive in VIEWS for x in graph.equations[stretch.start : stretch.start + stretch.period]):
             try:
                 return Roller(graph, stretch, index).rolled(rolled)
             except Unfit as why:
                 count = (stretch.stop - stretch.start) // stretch.period
+                if why.back in MOST_TOGETHER and count >= LEAST_ITERATIONS * why.back:
+                    # So many of them, which take arrays in turn, are one iteration.
+                    waiting.appendleft(stretch._replace(period=stretch.period * why.back))
+                    continue
                 refused.append(f"{count} repetitions of {stretch.period} equations are no loop: {why}")
     return None
 
@@ -59,7 +66,7 @@ def _kind(equation: Equation) -> Any:
     primitive, inputs, params, out = equation
     if primitive in SHARED:
         return id(equation)
-    if primitive is ops.slice_:
+    if primitive in AT_POSITIONS:
         # A position along an axis may be another one in every step.
         params = tuple([("index", int if type(i) is int else i) for i in dict(params)["index"]])
     return primitive, params, tuple([(type(x), x.aval) for x in inputs]), out.aval

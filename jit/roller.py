@@ -30,8 +30,19 @@ class Rolled(NamedTuple):
     notes: list[str]
 
 
+#: What these become at positions that are inputs of a step.
+AT_POSITIONS = {ops.slice_: ops.slice_at, ops.put: ops.put_at}
+
+
 class Unfit(Exception):
-    """The stretch is no loop after all; what it says is why."""
+    """The stretch is no loop after all; what it says is why.
+
+    `back` is how many iterations later a value is read, where that is it.
+    """
+
+    def __init__(self, why: str, back: int = 0) -> None:
+        super().__init__(why)
+        self.back = back
 
 
 class Index:
@@ -176,8 +187,8 @@ class Roller:
         """What an equation makes in the body."""
         primitive, _, params, out = self.at(0, q)
         column = self.column(q)
-        if primitive is ops.slice_ and any(x.params != params for x in column):
-            return self.moving_slice(q)
+        if any(x.params != params for x in column):
+            return self.moving_part(q)
         columns = [self.resolved(atoms) for atoms in zip(*[x.inputs for x in column], strict=True)]
         if any(isinstance(atoms[0], Var) for atoms in columns) and all(map(self.is_constant, columns)):
             once = self.prepared(primitive, *[atoms[0] for atoms in columns], **dict(params))
@@ -213,12 +224,12 @@ class Roller:
             return last if self.is_constant(atoms) else self.element(self.captured(values))
         if self.is_outside(last):
             if not all(map(self.is_outside, atoms)):
-                raise Unfit
+                raise Unfit("an operand comes from outside in some of them alone")
             return self.constant(last) if self.is_constant(atoms) else self.element(self.array_of(atoms))
         t, source = divmod(self.index[last] - self.start, self.period)
         back = self.count - 1 - t
         if back > 1:
-            raise Unfit(f"{self.named(self.at(0, source))} is read {back} repetitions later")
+            raise Unfit(f"{self.named(self.at(0, source))} is read {back} repetitions later", back)
         made = [x.out for x in self.column(source)]
         # Two are the same only if they are one object, so lists of them are compared by identity.
         if list(atoms[back:]) != made[: self.count - back]:
@@ -243,19 +254,36 @@ class Roller:
 
     # ---- arrays to go over ----
 
-    def moving_slice(self, q: int) -> Var:
-        """A slice whose position along one axis is another one in every step."""
+    def moving_part(self, q: int) -> Var:
+        """A slice, or a write to one, whose position along some axes is another one in every step."""
+        primitive, _, _, out = self.at(0, q)
+        if primitive not in AT_POSITIONS:
+            raise Unfit(f"{self.named(self.at(0, q))} differs between them")
         column = self.column(q)
-        sources = self.resolved([x.inputs[0] for x in column])
+        columns = [self.resolved(atoms) for atoms in zip(*[x.inputs for x in column], strict=True)]
+        sources = columns[0]
         indices = [dict(x.params)["index"] for x in column]
-        found = self.moving(sources[0], indices) if self.is_constant(sources) else None
+        found = self.moving(sources[0], indices) if primitive is ops.slice_ and self.is_constant(sources) else None
         if found is None:
-            raise Unfit(f"{self.named(self.at(0, q))} differs between them in more than one position")
+            index, positions = self.positions(indices)
+            operands = [self.operand(atoms) for atoms in columns]
+            return self.add(AT_POSITIONS[primitive], (*operands, *positions), (("index", index),), out.aval)
         array, index = found
         element = self.element(array)
         if all(i == (0, n, 1) for i, n in zip(index, element.aval.shape, strict=True)):
             return element
         return self.add(ops.slice_, (element,), (("index", index),), self.at(0, q).out.aval)
+
+    def positions(self, indices: list[Any]) -> tuple[tuple[Any, ...], list[Var]]:
+        """An index with `None` for each position that differs between the steps, and these positions."""
+        index: list[Any] = []
+        positions = []
+        for entries in zip(*indices, strict=True):
+            differs = len(set(entries)) > 1
+            index.append(None if differs else entries[0])
+            if differs:
+                positions.append(self.element(self.captured(np.array(entries, np.int64))))
+        return tuple(index), positions
 
     def moving(self, source: Atom, indices: list[Any]) -> tuple[Var, tuple[Any, ...]] | None:
         """The array from whose elements slices of an array outside are taken, and what is taken of each."""

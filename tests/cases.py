@@ -332,6 +332,16 @@ MOVEMENT = [
         case(ops.put, (4, 5), tuple(i[1] for i in index if not isinstance(i, int)), index=index, kinds="fib")
         for index in INDICES
     ],
+    *[
+        case(op, (4, 5), *shapes, *at, index=index, kinds="fb", wrt=tuple(range(1 + len(shapes))))
+        for index, at, shape in (
+            ((None, None), (np.array(2), np.array(-1)), ()),
+            ((None, (1, 2, 2)), (np.array(3),), (2,)),
+            ((2, None), (np.array(0),), ()),
+            (((3, 4, -1), None), (np.array(4),), (4,)),
+        )
+        for op, shapes in ((ops.slice_at, ()), (ops.put_at, (shape,)))
+    ],
     case(ops.put, (), (), index=()),
     case(ops.put, (1, 1), (1,), index=(0, (0, 1, 1))),
     case(ops.put, (0, 3), (0, 2), index=((0, 0, 1), (1, 2, -1))),

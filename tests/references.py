@@ -66,6 +66,11 @@ def unslice(x, *, shape, index):
     return out
 
 
+def placed(index, at, shape):
+    given = iter(at)
+    return tuple(int(next(given)) % n if i is None else i for i, n in zip(index, shape, strict=True))
+
+
 def put(x, y, *, index):
     out = np.array(x)
     for at in np.ndindex(y.shape):
@@ -347,6 +352,8 @@ REFERENCES = {
     ops.transpose: transpose,
     ops.slice_: slice_,
     ops.put: put,
+    ops.put_at: lambda x, y, *at, index: put(x, y, index=placed(index, at, x.shape)),
+    ops.slice_at: lambda x, *at, index: slice_(x, index=placed(index, at, x.shape)),
     ops.unslice: unslice,
     ops.concatenate: concatenate,
     ops.gather: gather,

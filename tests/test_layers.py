@@ -105,6 +105,7 @@ ORDER = (
     "jit.blocks",
     "jit.plan",
     "jit.again",
+    "jit.puts",
     "jit.repeats",
     "jit.fuse",
     "jit.boxing",

@@ -342,16 +342,28 @@ def test_the_derivative_of_what_python_has_decided():
     np.testing.assert_allclose(jit.jacfwd(decided)(H), ag.grad(decided)(H), rtol=1e-12)
 
 
+@pytest.mark.parametrize("back", [2, 3])
+def test_values_that_are_read_some_repetitions_later(back):
+    def f(h):
+        values = [h] * back
+        for _ in range(49):
+            values.append(np.sin(values[-1]) + 0.5 * values[-back])
+        return np.sum(values[-1])
+
+    check(f, H)
+    assert loops_of(jit.compile(f).graph(H))
+
+
 def test_explain_says_why_there_is_no_loop():
     def back_and_forth(h):
-        before = earlier = h
+        values = [h] * 5
         for _ in range(50):
-            h, before, earlier = np.sin(h) + earlier, h, before
-        return np.sum(h)
+            values.append(np.sin(values[-1]) + values[-5])
+        return np.sum(values[-1])
 
     text = jit.compile(back_and_forth).explain(H)
     assert "repetitions of 2 equations are no loop: `add` of float64[3], equation" in text
-    assert "is read 3 repetitions later" in text
+    assert "is read 5 repetitions later" in text
 
 
 def test_a_whole_array_that_python_took():

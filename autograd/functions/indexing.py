@@ -119,6 +119,26 @@ def _plan(items: tuple[Any, ...], shape: Shape) -> _Plan:
 _ALL = slice(None)
 
 
+def positioned(key: Any, shape: Shape) -> tuple[dict[str, Any], list[Any]] | None:
+    """The parameters of `slice_at`, and the positions, for an index in which single integers are tensors.
+
+    `None` for an index with other tensors or arrays, or with none at all.
+    """
+    items = key if type(key) is tuple else (key,)
+    positions = [i for i in items if isinstance(i, Traced)]
+    kinds = {type(i) for i in items if not isinstance(i, Traced)}
+    if not positions or not kinds <= {int, slice, EllipsisType}:
+        return None
+    if any(i.ndim or i.dtype.kind not in "iu" for i in positions):  # type: ignore[attr-defined]
+        return None
+    given = _filled(items, shape)
+    basic = [_ALL if isinstance(i, Traced) else i for i in given]
+    part = _plan(tuple([_bounds(i) if type(i) is slice else i for i in basic]), shape).part
+    index = [(0, n, 1) for n in shape] if part is None else part["index"]
+    index = [None if isinstance(i, Traced) else j for i, j in zip(given, index, strict=True)]
+    return {"index": tuple(index)}, positions
+
+
 def _filled(items: tuple[Any, ...], shape: Shape) -> tuple[Any, ...]:
     """The items without the ellipsis, one for each axis beside the new ones."""
     dots = used = 0

@@ -72,7 +72,7 @@ from .fourier import fft, irfft, rfft
 from .indexing import gather, scatter_add
 from .linalg import cholesky, eig, eigh, lu, lu_solve, pinv, qr, solve, solve_triangular, svd
 from .masking import where
-from .movement import Index, concatenate, put, slice_, transpose, unslice
+from .movement import Index, concatenate, put, put_at, slice_, slice_at, transpose, unslice
 from .ordering import argsort, searchsorted
 from .random import random_bits
 from .reduction import argmax, argmin, cumsum, max, min, prod
@@ -203,6 +203,7 @@ __all__ = [
     "pow",
     "prod",
     "put",
+    "put_at",
     "qr",
     "random_bits",
     "real",
@@ -219,6 +220,7 @@ __all__ = [
     "sin",
     "sinh",
     "slice_",
+    "slice_at",
     "softplus",
     "solve",
     "solve_triangular",

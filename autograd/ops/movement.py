@@ -47,6 +47,22 @@ def _put_aval(x: Aval, y: Aval, *, index: Index) -> Aval:
     return x
 
 
+def _placed(index: Any, at: Any, shape: Shape) -> Any:
+    """NumPy's form of an index with positions in the place of `None`."""
+    given = iter(at)
+    found = [int(next(given)) if i is None else i for i in index]
+    for i, item in enumerate(found):
+        if isinstance(item, int) and not -shape[i] <= item < shape[i]:
+            raise IndexError(f"index {item} is out of bounds for axis {i} with size {shape[i]}")
+    return slices(tuple(found))
+
+
+def _put_at_eval(x: Any, y: Any, *at: Any, index: Any) -> Any:
+    out = np.array(x)
+    out[_placed(index, at, out.shape)] = y
+    return out
+
+
 def _add_unsliced(total: Any, g: Any, _: Any, *, index: Index) -> None:
     total[slices(index)] += g
 
@@ -130,6 +146,26 @@ put = Primitive(
     ),
     saves="shapes",
     moves=True,
+)
+
+# As `slice` and `put`, at positions that are inputs: one for each `None` in the index, in their order.
+slice_at = Primitive(
+    "slice_at",
+    eval=lambda x, *at, index: x[_placed(index, at, x.shape)],
+    aval=lambda x, *at, index: Aval(tuple([i[1] for i in index if isinstance(i, tuple)]), x.dtype),
+    vjps=(Swept(lambda g, _, inputs, params: put_at.of((zeros(inputs[0]), g, *inputs[1:]), params)),),
+    saves="inputs",
+)
+
+put_at = Primitive(
+    "put_at",
+    eval=_put_at_eval,
+    aval=lambda x, y, *at, index: x,
+    vjps=(
+        Swept(lambda g, _, inputs, params: put_at.of((g, zeros(inputs[1]), *inputs[2:]), params)),
+        Swept(lambda g, _, inputs, params: _as(inputs[1].dtype, slice_at.of((g, *inputs[2:]), params))),
+    ),
+    saves="inputs",
 )
 
 concatenate = Primitive(

@@ -64,7 +64,7 @@ def structure(nest: Nest) -> tuple[Any, ...]:
         if isinstance(entry, Store):
             return "store", operands, views
         if isinstance(entry, Scatter):
-            return "scatter", operands, views, entry.shape
+            return "scatter", operands, views, entry.shape, entry.adds
         primitive, inputs, params, out = entry.equation
         avals: tuple[Any, ...] = tuple([x.aval.dtype for x in inputs])
         if isinstance(entry, Gather):

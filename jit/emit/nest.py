@@ -237,12 +237,9 @@ class _Emitter:
         where = self.indexed(entry.target, len(indices), entry.shape, indices)
         pointer = element(self.builder, self.addresses[origin(entry.target)], where, dtype)
         value = cast(self.builder, self.value(x), x.atom.aval.dtype, dtype)
-        store(
-            self.builder,
-            scalar.add(self.builder, dtype, load(self.builder, pointer, dtype), value),
-            pointer,
-            dtype,
-        )
+        if entry.adds:
+            value = scalar.add(self.builder, dtype, load(self.builder, pointer, dtype), value)
+        store(self.builder, value, pointer, dtype)
 
     def indexed(self, view: View, rank: int, shape: Any, indices: Any) -> ir.Value:
         """The offset of `view[indices..., trailing position]`, each index checked against its axis."""

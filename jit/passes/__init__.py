@@ -14,6 +14,7 @@ from .simplify import simplify
 from .stacks import stacks
 from .stencils import stencils
 from .sums import sums
+from .totals import totals
 
 
 def _loops(graph: Graph) -> Graph:
@@ -22,7 +23,22 @@ def _loops(graph: Graph) -> Graph:
     return reduced if changed is reduced else loops(changed, optimise)
 
 
-PIPELINE = (pairs, factors, simplify, stencils, cse, dce, products, _loops, sums, cse, stacks, overlaps, scalarise)
+PIPELINE = (
+    pairs,
+    factors,
+    simplify,
+    stencils,
+    cse,
+    dce,
+    products,
+    _loops,
+    sums,
+    totals,
+    cse,
+    stacks,
+    overlaps,
+    scalarise,
+)
 
 
 def optimise(graph: Graph) -> Graph:
@@ -48,4 +64,5 @@ __all__ = [
     "stacks",
     "stencils",
     "sums",
+    "totals",
 ]

@@ -25,7 +25,8 @@ from .pair_rules import ELEMENTWISE, REAL, Number, Pair, Part, bilinear, mul, tr
 
 #: The ops that do to each part what they do to a real number; index arrays among their inputs are shared.
 LINEAR: frozenset[Primitive] = frozenset({
-    ops.reshape, ops.expand, ops.transpose, ops.slice_, ops.unslice, ops.gather, ops.scatter_add, ops.sum, ops.cumsum,
+    ops.reshape, ops.expand, ops.transpose, ops.slice_, ops.unslice, ops.gather, ops.scatter_add, ops.slice_at, ops.sum,
+    ops.cumsum,
 })  # fmt: skip
 BILINEAR: frozenset[Primitive] = frozenset({ops.matmul, ops.convolve})
 
@@ -279,6 +280,12 @@ class _Pairs:
         """An array with another one in the place of a part."""
         return self.by_parts(ops.put, out, x, y, index=index)
 
+    def put_at(self, out: Var, x: Atom, y: Atom, *positions: Atom, index: Any) -> Pair:
+        """The same at positions that are inputs, which both parts share."""
+        dtype, rest = ops.REAL_OF[out.aval.dtype], [self.atom(i) for i in positions]
+        parts = [[self.filled(part, z.aval.shape, dtype) for part in self.pair(z, dtype)] for z in (x, y)]
+        return Pair(*[self.new(ops.put_at, *column, *rest, index=index) for column in zip(*parts, strict=True)])
+
     def by_parts(self, primitive: Primitive, out: Var, *inputs: Atom, **params: Any) -> Pair:
         """What an op does to the real parts of all inputs, and what it does to the imaginary parts."""
         dtype = ops.REAL_OF[out.aval.dtype]
@@ -308,6 +315,7 @@ SPECIAL: dict[Primitive, Callable[..., Pair]] = {
     ops.concatenate: _Pairs.concatenated,
     ops.prod: _Pairs.product,
     ops.put: _Pairs.put,
+    ops.put_at: _Pairs.put_at,
     ops.eig: _Pairs.eigen,
     ops.solve: _Pairs.solution,
     ops.fft: _Pairs.transform,
