@@ -17,6 +17,7 @@ from autograd import ops
 from ..graph import Atom, Equation, Graph, Literal, Loop, Params, Var
 from ..loop import scan
 from .dce import dce
+from .simplify import simplify
 
 WRITES = frozenset({ops.put, ops.put_at})
 
@@ -59,7 +60,7 @@ def _written(graph: Graph, totals: set[Atom]) -> Graph:
                     totals.add(out)
                     break
         equations += found or [equation]
-    return dce(graph._replace(equations=tuple(equations)))
+    return simplify(dce(graph._replace(equations=tuple(equations))))
 
 
 def _part(term: Atom, made: Mapping[Atom, Equation]) -> tuple[Atom, tuple[Atom, ...], Params] | None:
