@@ -146,7 +146,7 @@ def same(ours: Any, eager: Any, rtol: float = 1e-12, scale: float = 0.0) -> None
     ours, eager = np.asarray(ours), np.asarray(eager.data if isinstance(eager, Tensor) else eager)
     assert ours.shape == eager.shape, f"shape {ours.shape}, expected {eager.shape}"
     assert ours.dtype == eager.dtype, f"dtype {ours.dtype}, expected {eager.dtype}"
-    if eager.dtype.kind != "f":
+    if eager.dtype.kind not in "fc":
         np.testing.assert_array_equal(ours, eager)
         return
     tolerance = max(rtol, 16 * float(np.finfo(eager.dtype).eps))

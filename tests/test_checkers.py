@@ -10,6 +10,7 @@ import pytest
 
 from autograd import ops
 from autograd.gradcheck import GradcheckError
+from autograd.ops.masking import filled
 from autograd.primitive import PRIMITIVES, Aval, Primitive
 from tests import checks
 from tests.cases import SMOOTH, Case
@@ -63,14 +64,15 @@ def right_once(rule: Any) -> Any:
     """The same values, with derivatives that are off by one in a thousand."""
 
     def off(*args: Any, **params: Any) -> Any:
-        g = rule(*args, **params)
+        g = filled(rule(*args, **params))
         return g + (g - ops.stop_gradient(g)) * 0.001
 
     return off
 
 
 def test_the_flat_ops_are_those_that_are_constant_between_jumps():
-    assert set(FLAT) == {ops.sign, ops.floor, ops.ceil, ops.round, ops.trunc, ops.floor_divide}
+    # The sign of a complex number turns with it.
+    assert set(FLAT) == {ops.floor, ops.ceil, ops.round, ops.trunc, ops.floor_divide}
 
 
 @pytest.mark.parametrize("op", STEEP, ids=repr)
