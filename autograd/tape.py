@@ -113,23 +113,23 @@ class Tape:
     `accumulated` has each tensor that `backward()` gave a `.grad`, with what it had before. A tape that `defers` does
     not compute large arrays unless their values are asked for; its `control`, where there is one, records loops and
     branches as operations, and `roll(tape, node, guard, inputs, outputs)` gives the outputs by loops where operations
-    repeat themselves from that node and that guard on; `notes` say what has become of them, and `ranges` are tensors
-    of the fewest and the most steps for which the recording holds, for each loop that ends by a value. What was made
-    before the number `began` is from outside, and so is a constant that is not among those `made`. `states` are those
-    of random generators: what a call leaves in a tensor from outside, `None` where nothing may be drawn.
+    repeat themselves from that node and that guard on; `notes` say what has become of them, and `counts` are tensors
+    of the numbers of steps for which the recording holds, one for each loop that ends by a value. What was made before
+    the number `began` is from outside, and so is a constant that is not among those `made`. `states` are those of
+    random generators: what a call leaves in a tensor from outside, `None` where nothing may be drawn.
     """
 
     __slots__ = (
         "accumulated",
         "began",
         "control",
+        "counts",
         "defers",
         "guards",
         "leaves",
         "made",
         "nodes",
         "notes",
-        "ranges",
         "roll",
         "states",
     )
@@ -145,7 +145,7 @@ class Tape:
         self.nodes: list[Node] = []
         self.guards: list[Guard] = []
         self.notes: list[str] = []
-        self.ranges: list[Any] = []
+        self.counts: list[Any] = []
         self.leaves: dict[Any, Any] = {}
         self.made: set[Any] = set()
         self.accumulated: list[tuple[Any, Any]] = []

@@ -19,6 +19,7 @@ from .bound import bound_call
 from .cache import uncollected
 from .caller import MISS, Wiring
 from .changes import difference, reason, same_decisions
+from .counts import is_same_but_for_steps, widen
 from .emit.repeat import NO_ROOM
 from .explain import Explained, explanation
 from .graph import Graph
@@ -28,7 +29,6 @@ from .out import check_out, written
 from .outer import Link
 from .places import places_of
 from .pool import checked
-from .ranges import is_same_but_for_steps, widen
 from .rebinding import Rebound, rebound, variables_of
 from .replay import cotangents
 from .shipping import shipped
@@ -321,7 +321,7 @@ class Compiled:
             variant.verified = _is_dynamic(variant.run)
             return
         found = difference(variant.run, run)
-        if variant.run.ranges or (found is not None and _is_dynamic(variant.run)):
+        if variant.run.counts or (found is not None and _is_dynamic(variant.run)):
             variant.verified = True
             return
         if found is None:
@@ -383,9 +383,9 @@ class Compiled:
         signature, start = request.signature, perf_counter()
         room = self.room.get(signature, 1)
         run = run or self._trace(request)
-        for variant in self.variants.get(signature, ()) if run.ranges else ():
+        for variant in self.variants.get(signature, ()) if run.counts else ():
             if is_same_but_for_steps(variant.run.recording, variant.wiring.result, run):
-                widen(variant.run.ranges, run.ranges)
+                widen(variant.run.counts, run.counts)
                 return variant
         with uncollected():
             link = _link(signature, run, self.threads)

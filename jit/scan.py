@@ -134,15 +134,15 @@ def rolled_results(
     body = body_of(recent, inputs, outputs)
     found = rolled(body.graph)
     tape.notes += found.notes
-    graph, arrays_of_ranges, sources = whiles(found.graph, partial(_room_for, tape))
+    graph, numbers, sources = whiles(found.graph, partial(_room_for, tape))
     # As tensors, whose values are no part of the program.
-    ranges = [constant(x) for x in arrays_of_ranges]
-    tape.ranges += ranges
+    counts = [constant(x) for x in numbers]
+    tape.counts += counts
     graph = padded(graph)
     if graph is body.graph:
         return outputs
     with onto(tape), enable_grad():
-        results, conditions = replay(graph, [*body.constants, *inputs, *found.arrays, *ranges])
+        results, conditions = replay(graph, [*body.constants, *inputs, *found.arrays, *counts])
     places = [body.places[found.sources[i]] for i in sources]
     made = [Guard(x.node or x, True, place) for x, place in zip(conditions, places, strict=True)]
     tape.guards[guard:] = [*rest, *made]

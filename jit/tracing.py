@@ -29,7 +29,7 @@ _CONSTANTS = (type(None), int, float, complex, str, bytes, np.ndarray, np.generi
 class Trace(NamedTuple):
     """What a run has shown.
 
-    `requires_grad` says which outputs of the graph have a gradient; `notes` say what was rolled, and what not; `ranges`
+    `requires_grad` says which outputs of the graph have a gradient; `notes` say what was rolled, and what not; `counts`
     are the tape's; `places` is what the function reads beside its arguments, without what it changes itself.
     """
 
@@ -37,7 +37,7 @@ class Trace(NamedTuple):
     result: Result
     requires_grad: tuple[bool, ...]
     notes: tuple[str, ...]
-    ranges: tuple[Any, ...]
+    counts: tuple[Any, ...]
     places: Sequence[Place]
 
 
@@ -104,7 +104,7 @@ def trace(
     result = Result(places, structure, tuple(gradients), tensors, numbers, nested, tuple(states))
     connected = tuple([x.requires_grad and x.dtype.kind in "fc" for x in outputs])
     kept = untouched(before, places_of([function, *objects], given))
-    return Trace(recording, result, connected, tuple(tape.notes), tuple(tape.ranges), kept)
+    return Trace(recording, result, connected, tuple(tape.notes), tuple(tape.counts), kept)
 
 
 def eager(function: Callable[..., Any], signature: Signature, values: Sequence[Any]) -> Any:

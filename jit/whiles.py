@@ -2,9 +2,10 @@
 
     while test(x): x = step(x)        guards: test(x) in each of 598 steps, and not test(x) after them
 
-The recording shows one number of steps, and Python may have counted them: it may stop at a thousand, or divide by their
-number. So the loop has a guard of its own: the number has to lie in a range, at first that of the recording alone. When
-a recording with another number turns out to be the same program, the range grows to include it (`Compiled`).
+The recording shows one number of steps, and Python may have counted them: it may stop at a thousand, divide by their
+number, or ask whether it is odd. So the loop has a guard of its own: the number has to be a known one, at first that of
+the recording alone. When a recording with another number turns out to be the same program, it is known from then on
+(`Compiled`), and nothing is compiled for it.
 """
 
 from __future__ import annotations
@@ -24,15 +25,20 @@ from .residuals import with_candidates
 
 _BOOL, _COUNT = np.dtype(bool), np.dtype(np.int64)
 
+# So many numbers of steps at least can be known of a loop.
+_LEAST_KNOWN = 1024
+
 
 class Whiles(NamedTuple):
-    """A graph with loops that end by a value, with the ranges of their numbers of steps, which are its last captures.
+    """A graph with loops that end by a value, with what is known of their numbers of steps: its last captures.
+
+    Of each loop that is an array: first the largest known number, then for each number from 0 on whether it is known.
 
     `sources` has for each guard one of the old graph which it stands for.
     """
 
     graph: Graph
-    ranges: list[Any]
+    numbers: list[Any]
     sources: list[int]
 
 
@@ -47,7 +53,7 @@ def whiles(graph: Graph, room: Callable[[Sequence[Aval]], int]) -> Whiles:
         if found is not None:
             made = _Made(done.graph, found, room)
             sources = [done.sources[i] for i in made.sources]
-            done = Whiles(made.graph, [*done.ranges, made.range], sources)
+            done = Whiles(made.graph, [*done.numbers, made.numbers], sources)
     return done
 
 
@@ -149,8 +155,11 @@ class _Made:
 
     def __init__(self, graph: Graph, found: _Found, room: Callable[[Sequence[Aval]], int]) -> None:
         self.found, self.old = found, dict(found.results[0].params)["loop"]
-        self.bounds = Var(Aval((2,), _COUNT))
-        self.range = np.array([self.old.length, self.old.length], _COUNT)
+        # A loop that may take one step too many still finds its number in the array.
+        size = 3 + max(_LEAST_KNOWN, 1 << self.old.length.bit_length())
+        self.known = Var(Aval((size,), _COUNT))
+        self.numbers = np.zeros(size, _COUNT)
+        self.numbers[0], self.numbers[1 + self.old.length] = self.old.length, 1
         # What the loop carries beside what it carried.
         self.flag, self.count, self.fine = Var(Aval((), _BOOL)), Var(Aval((), _COUNT)), Var(Aval((), _BOOL))
         own = self.old.body.inputs[self.old.constants :]
@@ -171,7 +180,7 @@ class _Made:
         rest = [x for x in graph.equations[place:] if id(x) not in replaced and x.out not in gone]
         made, condition = self.equations()
         self.graph = graph._replace(
-            captures=(*graph.captures, self.bounds),
+            captures=(*graph.captures, self.known),
             equations=(*graph.equations[:place], *made, *rest),
             guards=(*[graph.guards[i] for i in kept], condition),
         )
@@ -197,7 +206,7 @@ class _Made:
         return Graph((*body.inputs[:m], most, *self.state), (), tuple(equations), (), outputs)
 
     def equations(self) -> tuple[list[Equation], Var]:
-        """What gives the results of the old loop, and a guard: the number of steps is in range, and all guards held."""
+        """What gives the results of the old loop, and a guard: the number of steps is known, and all guards held."""
         equations: list[Equation] = []
 
         def add(primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
@@ -211,7 +220,7 @@ class _Made:
         given, m = self.found.results[0].inputs, self.old.constants
         at_first: dict[Atom, Atom] = dict(zip(self.old.body.inputs, given, strict=True))
         first = _again(self.old.body, self.old.body.outputs[self.found.test], at_first, equations)
-        low, high = (add(ops.slice_, self.bounds, index=(i,)) for i in (0, 1))
+        high = add(ops.slice_, self.known, index=(0,))
         inputs = (*given[:m], high, first, Literal.of(0, _COUNT), *given[m:], Literal.of(True, _BOOL))
         steps = result(1, Var(self.count.aval))
         fine = result(len(self.state) - 1, Var(self.fine.aval))
@@ -219,8 +228,8 @@ class _Made:
             pick = dict(equation.params)["pick"]
             if pick < self.old.carried:
                 result(2 + pick, equation.out)
-        within = add(ops.logical_and, add(ops.less_equal, low, steps), add(ops.less_equal, steps, high))
-        return equations, add(ops.logical_and, within, fine)
+        known = add(ops.gather, self.known, add(ops.add, steps, Literal.of(1, _COUNT)))
+        return equations, add(ops.logical_and, add(ops.equal, known, Literal.of(1, _COUNT)), fine)
 
 
 def _again(body: Graph, x: Atom, known: Mapping[Atom, Atom], equations: list[Equation]) -> Atom:

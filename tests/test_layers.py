@@ -131,7 +131,7 @@ ORDER = (
     "jit.bound",
     "jit.rebinding",
     "jit.tracing",
-    "jit.ranges",
+    "jit.counts",
     "jit.face",
     "jit.csignature",
     "jit.callbacks",

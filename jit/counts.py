@@ -1,4 +1,4 @@
-"""Recordings that are one but for the numbers of steps of their loops, for which each has ranges."""
+"""Recordings that are one but for the numbers of steps of their loops, of which each knows some."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def is_same_but_for_steps(recording: Recording, result: Result, run: Trace) -> b
     other = run.recording
     if len(recording.captured) != len(other.captured) or not _same_result(result, run.result):
         return False
-    ranges = {id(x) for x in run.ranges}
-    pairs = [pair for pair in zip(recording.captured, other.captured, strict=True) if id(pair[1].source) not in ranges]
+    counts = {id(x) for x in run.counts}
+    pairs = [pair for pair in zip(recording.captured, other.captured, strict=True) if id(pair[1].source) not in counts]
     return all(_same_capture(x, y) for x, y in pairs) and str(recording.graph) == str(other.graph)
 
 
-def widen(ranges: Sequence[Any], others: Sequence[Any]) -> None:
-    """Makes each range include another one, in place: kernels read it at every call."""
-    for x, y in zip(ranges, others, strict=True):
-        x.data[:] = min(x.data[0], y.data[0]), max(x.data[1], y.data[1])
+def widen(numbers: Sequence[Any], others: Sequence[Any]) -> None:
+    """Adds numbers of steps to those that are known, in place: kernels read them at every call."""
+    for x, y in zip(numbers, others, strict=True):
+        np.maximum(x.data, y.data, out=x.data)
 
 
 def _same_capture(x: Captured, y: Captured) -> bool:
