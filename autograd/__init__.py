@@ -9,7 +9,7 @@ x.grad                                  # tensor(12.)
 ag.grad(lambda x: x**3)(2.0)            # 12.0
 """
 
-from . import fft, functional, linalg, random, special
+from . import fft, functional, implicit, linalg, random, special
 from .branches import cond, switch
 from .control import fori_loop, map, scan, while_loop
 from .creation import (
@@ -344,6 +344,7 @@ __all__ = [
     "hvp",
     "hypot",
     "imag",
+    "implicit",
     "index_add",
     "index_put",
     "inference_mode",

@@ -65,6 +65,7 @@ ORDER = (
     "autograd.linear",
     "autograd.derivatives",
     "autograd.functional",
+    "autograd.implicit",
     "autograd.gradcheck",
     "autograd.layers",
     "autograd.layout",

@@ -1,0 +1,91 @@
+"""Solutions differentiated by the implicit function theorem: against closed forms, finite differences, compiled."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+import autograd as ag
+import jit
+
+A = np.array([2.0, 10.0])
+X = np.array([1.0, 2.0])
+
+
+def cubic(x, a):
+    return x**3 + x - a
+
+
+def solved(a):
+    return ag.sum(ag.implicit.root(cubic, np.zeros(2, a.dtype), a) * ag.as_tensor(X.astype(a.dtype)))
+
+
+def coupled(x, params):
+    return params["m"] @ x + 0.1 * ag.sin(x) - params["b"]
+
+
+def coupled_sum(m, b):
+    return ag.sum(ag.implicit.root(coupled, np.zeros(2), {"m": m, "b": b}) ** 2)
+
+
+def test_root_has_the_derivatives_of_the_closed_form():
+    slope = 3 * X**2 + 1
+    np.testing.assert_allclose(ag.grad(solved)(A), X / slope, rtol=1e-12)
+    np.testing.assert_allclose(ag.hessian(solved)(A), np.diag(X * -6 * X / slope**3), rtol=1e-12, atol=1e-15)
+
+
+def test_root_compiled_is_as_eager():
+    value, slope = jit.value_and_grad(solved)(A)
+    np.testing.assert_allclose(value, 5.0, rtol=1e-12)
+    np.testing.assert_allclose(slope, ag.grad(solved)(A), rtol=1e-12)
+
+
+def test_float32_stays():
+    slope = ag.grad(solved)(A.astype(np.float32))
+    assert slope.dtype == np.float32
+    np.testing.assert_allclose(slope, X / (3 * X**2 + 1), rtol=1e-5)
+
+
+def test_several_parameters_nested_against_finite_differences():
+    m, b = np.array([[2.0, 0.5], [0.3, 3.0]]), np.array([1.0, -1.0])
+    assert ag.gradcheck(coupled_sum, (ag.tensor(m, requires_grad=True), ag.tensor(b, requires_grad=True)))
+    found = jit.value_and_grad(coupled_sum, argnums=(0, 1))(m, b)[1]
+    for g, expected in zip(found, ag.grad(coupled_sum, (0, 1))(m, b), strict=True):
+        np.testing.assert_allclose(g, expected, rtol=1e-10)
+
+
+def test_a_solver_of_scipy_gives_the_same():
+    def by_scipy(a):
+        solver = lambda f, x0: scipy.optimize.root(f, x0).x
+        return ag.sum(ag.implicit.root(cubic, np.ones(2), a, solver=solver))
+
+    np.testing.assert_allclose(ag.grad(by_scipy)(A), 1 / (3 * X**2 + 1), rtol=1e-8)
+    with pytest.raises(TypeError, match="cannot run a `solver` in a recording"):
+        jit.value_and_grad(by_scipy)(A)
+
+
+def test_fixed_point_and_minimize_eager_and_compiled():
+    def means(a):
+        return ag.sum(ag.implicit.fixed_point(lambda x, a: (x + a / x) / 2, np.ones(2), a))
+
+    def ridge(a):
+        return ag.sum(ag.implicit.minimize(lambda x, a: ag.sum((x - 3) ** 2 + a * x**2), np.zeros(2), a))
+
+    for f, expected in (means, 0.5 / np.sqrt(A)), (ridge, -3 / (1 + A) ** 2):
+        np.testing.assert_allclose(ag.grad(f)(A), expected, rtol=1e-10)
+        np.testing.assert_allclose(jit.value_and_grad(f)(A)[1], expected, rtol=1e-10)
+
+
+def test_a_solution_that_is_not_found_is_an_error_and_compiled_nan():
+    def turning(a):
+        return ag.implicit.fixed_point(lambda x, a: a - x, 0.0, a, max_steps=5)
+
+    with pytest.raises(ArithmeticError, match=r"`implicit\.fixed_point` did not converge in 5 steps"):
+        turning(1.0)
+    assert np.isnan(jit.value_and_grad(turning)(1.0)[0])
+
+
+def test_what_cannot_be_solved_is_refused():
+    with pytest.raises(TypeError, match=r"`implicit\.root` needs an `x0` of real floating point, got int64"):
+        ag.implicit.root(cubic, 1, 2.0)
+    with pytest.raises(ArithmeticError, match=r"must return finite numbers of the shape \(2,\), got the shape \(3,\)"):
+        ag.implicit.root(cubic, X, A, solver=lambda f, x0: np.ones(3))
