@@ -121,6 +121,8 @@ def _attached(residual: Callable[..., Any], x: Any, params: Any) -> Any:
 
 def _repeated(name: str, step: Callable[[Any], Any], x0: Tensor, max_steps: int) -> Any:
     """Steps until one moves `x` by little more than rounding does."""
+    if not x0.size:
+        return x0
     small = float(np.finfo(x0.dtype).eps) ** 0.75
 
     def body(carry: Any) -> Any:

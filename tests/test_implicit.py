@@ -39,6 +39,20 @@ def test_root_compiled_is_as_eager():
     np.testing.assert_allclose(slope, ag.grad(solved)(A), rtol=1e-12)
 
 
+def test_second_order_compiled_is_as_eager():
+    np.testing.assert_allclose(jit.hessian(solved)(A), ag.hessian(solved)(A), rtol=1e-12, atol=1e-15)
+
+
+def test_a_parameter_that_the_residual_closes_over_has_its_gradient():
+    a = ag.tensor(A, requires_grad=True)
+    ag.implicit.root(lambda x: cubic(x, a), np.zeros(2)).sum().backward()
+    np.testing.assert_allclose(a.grad.numpy(), 1 / (3 * X**2 + 1), rtol=1e-12)
+
+
+def test_nothing_to_solve_for_is_solved():
+    assert ag.implicit.root(cubic, np.zeros(0), 1.0).shape == (0,)
+
+
 def test_float32_stays():
     slope = ag.grad(solved)(A.astype(np.float32))
     assert slope.dtype == np.float32
