@@ -232,6 +232,7 @@ from .picture import Picture, make_dot
 from .tape import Tape, enable_grad, inference_mode, is_grad_enabled, no_grad, record, set_grad_enabled
 from .tensor import Tensor
 from .transforms import grad, value_and_grad
+from .vectors import ravel_tree
 from .watching import checkpoint, detect_anomaly, saved_tensors_hooks
 
 __all__ = [
@@ -420,6 +421,7 @@ __all__ = [
     "quantile",
     "random",
     "ravel",
+    "ravel_tree",
     "real",
     "reciprocal",
     "record",

@@ -55,6 +55,7 @@ ORDER = (
     "autograd.custom",
     "autograd.watching",
     "autograd.creation",
+    "autograd.vectors",
     "autograd.transforms",
     "autograd.schedules",
     "autograd.rerun",
