@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from inspect import Parameter, signature
-from math import pi
+from math import log, pi
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,12 @@ def _only_booleans(logical: Any, ufunc: str) -> Callable[..., Any]:
     return function
 
 
+def _fmod(x: Any, y: Any) -> Any:
+    # The remainder has the sign of `x`, that of `mod` the sign of `y`; both are exact.
+    y = ops.abs(y)
+    return ops.where(ops.less(x, 0), ops.neg(ops.mod(ops.neg(x), y)), ops.mod(x, y))
+
+
 #: Every ufunc that works on tensors, by what records it.
 UFUNCS: dict[Any, Callable[..., Any]] = {
     **ops.UFUNCS,
@@ -51,6 +57,8 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
     np.fmax: functions.fmax,
     np.fmin: functions.fmin,
     np.heaviside: functions.heaviside,
+    np.fmod: _fmod,
+    np.logaddexp2: lambda x, y: ops.div(ops.logaddexp(ops.mul(x, log(2)), ops.mul(y, log(2))), log(2)),
     scipy_special.xlogy: special.xlogy,
     scipy_special.xlog1py: special.xlog1py,
     scipy_special.log_expit: special.log_expit,
@@ -159,10 +167,17 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **{getattr(np.linalg, name): getattr(linalg, name) for name in LINALG_NAMES},
     **{getattr(np.fft, name): getattr(fft, name) for name in fft.__all__ if not name.endswith("freq")},
     np.kron: linalg.kron,
+    np.linalg.cross: lambda x, y, axis=-1: functions.cross(x, y, axis=axis),
+    np.linalg.diagonal: lambda x, offset=0: functions.diagonal(x, offset, -2, -1),
+    np.linalg.outer: functions.outer,
+    np.linalg.trace: lambda x, offset=0: functions.trace(x, offset, -2, -1),
     np.linalg.vector_norm: lambda x, axis=None, keepdims=False, ord=2: _vector_norm(x, axis, keepdims, ord),
     np.linalg.matrix_norm: lambda x, keepdims=False, ord="fro": linalg.norm(x, ord, (-2, -1), keepdims),
     **{getattr(np, name): getattr(functions, name) for name in SAME_NAMES},
     np.amax: functions.max,
+    np.append: lambda x, values, axis=None: functions.concatenate((x, values), axis),
+    np.nancumprod: lambda x, axis=None: functions.cumprod(ops.where(ops.isnan(x), 1, x), axis),
+    np.nancumsum: lambda x, axis=None: functions.cumsum(ops.where(ops.isnan(x), 0, x), axis),
     np.amin: functions.min,
     np.where: _where,
     np.sinc: special.sinc,

@@ -36,7 +36,7 @@ SQUARE, STACK = drawn(3, 3, diagonal=3), drawn(2, 3, 3, diagonal=3)
 # Rows in another order, so that pivots are exchanged and the determinant is negative.
 MIXED = np.ascontiguousarray(SQUARE[[1, 0, 2]])
 TALL, WIDE, TALLS = drawn(5, 3, diagonal=3), drawn(3, 5, diagonal=3), drawn(2, 4, 2, diagonal=4)
-VECTOR, SIDES = drawn(3), drawn(3, 2)
+VECTOR, SIDES, CROSSED = drawn(3), drawn(3, 2), drawn(2, 3)
 # NumPy gives complex eigenvalues where some of them are.
 TURNING = np.array([[0.3, 1.0], [-1.0, 0.5]])
 SPD, SPDS = [x @ np.swapaxes(x, -1, -2) + np.eye(3) for x in (SQUARE, STACK)]
@@ -194,6 +194,13 @@ CALLS: dict[str, list[Callable[..., Any]]] = {
         lambda a: np.linalg.svd(a(TALL), compute_uv=False),
     ],
     "svdvals": [lambda a: np.linalg.svdvals(a(TALLS))],
+    "cross": [
+        lambda a: np.linalg.cross(a(CROSSED), CROSSED[::-1]),
+        lambda a: np.linalg.cross(a(CROSSED.T), CROSSED.T, axis=0),
+    ],
+    "diagonal": [lambda a: np.linalg.diagonal(a(TALLS)), lambda a: np.linalg.diagonal(a(TALLS), offset=-1)],
+    "outer": [lambda a: np.linalg.outer(a(VECTOR), VECTOR)],
+    "trace": [lambda a: np.linalg.trace(a(TALLS)), lambda a: np.linalg.trace(a(TALLS), offset=-1)],
     "vector_norm": [
         lambda a: np.linalg.vector_norm(a(TALLS)),
         lambda a: np.linalg.vector_norm(a(TALL), axis=0, ord=1),
@@ -220,7 +227,7 @@ def test_functions_of_numpy(name, f):
 
 def test_what_numpy_has_and_tensors_have_not_is_refused():
     x = ag.tensor(SQUARE, requires_grad=True)
-    for f in (np.linalg.tensorinv, np.linalg.trace):
+    for f in (np.linalg.tensorinv, np.linalg.matrix_transpose):
         with pytest.raises(TypeError, match=rf"`np\.linalg\.{f.__name__}` has no derivative rule and does not work"):
             f(x)
     with pytest.raises(TypeError, match="takes one axis or none, got"):

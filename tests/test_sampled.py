@@ -99,6 +99,17 @@ SAMPLES = {
     "fmax": Sample(np.fmax, (with_nan(3, 4), drawn(4) + 0.01), (0, 1)),
     "fmin": Sample(np.fmin, (drawn(3, 4), with_nan(4) + 0.01), (0, 1)),
     "heaviside": Sample(np.heaviside, (np.array([-1.0, 0.0, 2.0]), np.array(0.5)), (1,)),
+    "fmod": Sample(np.fmod, (drawn(3, 4) * 2, np.array([1.3, -0.7, 5.0, 0.9])), (0, 1)),
+    "logaddexp2": Sample(np.logaddexp2, (MATRIX, drawn(4)), (0, 1)),
+    "append": Sample(np.append, (MATRIX, drawn(2)), (0, 1)),
+    "append, axis": Sample(lambda x, y: np.append(x, y, 1), (MATRIX, drawn(3, 2)), (0, 1)),
+    "nancumsum": Sample(lambda x: np.nancumsum(x, 1), (with_nan(3, 4),)),
+    "nancumsum, flat": Sample(np.nancumsum, (with_nan(3, 4),)),
+    "nancumprod": Sample(lambda x: np.nancumprod(x, 0), (with_nan(3, 4),)),
+    "linalg.cross": Sample(np.linalg.cross, (drawn(4, 3), drawn(4, 3)[::-1].copy()), (0, 1)),
+    "linalg.diagonal": Sample(lambda x: np.linalg.diagonal(x, offset=1), (CUBE,)),
+    "linalg.outer": Sample(np.linalg.outer, (VECTOR, drawn(3)), (0, 1)),
+    "linalg.trace": Sample(lambda x: np.linalg.trace(x, offset=-1), (CUBE,)),
     "copysign": Sample(np.copysign, (MATRIX, drawn(4)), (0, 1)),
     **{
         f"{f.__name__}, {mode}, {n} and {m}": Sample(
