@@ -11,6 +11,7 @@ import numpy as np
 from . import functions, ops
 from .carry import carried_on, settled
 from .functions.arguments import as_array
+from .lengths import is_length
 from .primitive import aval_of
 from .rerun import Rerun
 from .tape import current_tape, is_grad_enabled
@@ -221,4 +222,5 @@ def _length(name: str, xs: Sequence[Any], length: int | None) -> int:
     (found,) = lengths
     if not found or found < 0:
         raise ValueError(f"`{name}` needs one step at least, got the length {found}; leave the loop out")
-    return int(found)
+    steps: int = found if is_length(found) else int(found)  # type: ignore[assignment]
+    return steps

@@ -9,6 +9,7 @@ which computes that value once more if need be.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from functools import lru_cache
 from math import prod
@@ -18,6 +19,7 @@ from weakref import ref
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .lengths import closed
 from .primitive import Aval, Primitive, Shape
 from .weak import evaluate, plain
 
@@ -58,6 +60,20 @@ class Deferred(NDArrayOperatorsMixin):
         made._value, made._alive = None, ref(for_)
         return made
 
+    @classmethod
+    def of(cls, value: Any, shape: Shape) -> Deferred:
+        """An array that is there, under a shape with open lengths."""
+        made = cls.__new__(cls)
+        made.shape, made.dtype = shape, value.dtype
+        made._equation, made._value, made._alive = None, value, None
+        return made
+
+    @property
+    def equation(self) -> tuple[Primitive, tuple[Any, ...], dict[str, Any]] | None:
+        """What gives the value, until it is computed."""
+        found: tuple[Primitive, tuple[Any, ...], dict[str, Any]] | None = self._equation
+        return found
+
     @property
     def ndim(self) -> int:
         return len(self.shape)
@@ -85,7 +101,8 @@ class Deferred(NDArrayOperatorsMixin):
             if missing:
                 waiting += missing
                 continue
-            found = evaluate(primitive, [passing[id(y)] if id(y) in passing else computed(y) for y in values], params)
+            given = [passing[id(y)] if id(y) in passing else computed(y) for y in values]
+            found = evaluate(primitive, given, {name: closed(param) for name, param in params.items()})
             if x._alive is None:
                 x._value, x._equation = found, None
             else:
@@ -94,20 +111,26 @@ class Deferred(NDArrayOperatorsMixin):
             self._value, self._equation = passing[id(self)], None
         return self._value
 
+    def array(self) -> Any:
+        """The value for someone who sees how long it is, so that its lengths are open no more."""
+        for n in self.shape:
+            operator.index(n)
+        return self.value()
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        return np.array(self.value(), dtype=dtype, copy=copy)
+        return np.array(self.array(), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return getattr(ufunc, method)(*[computed(x) for x in inputs], **kwargs)
+        return getattr(ufunc, method)(*[x.array() if type(x) is Deferred else x for x in inputs], **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.value(), name)
+        return getattr(self.array(), name)
 
     def __getitem__(self, key: Any) -> Any:
-        return self.value()[key]
+        return self.array()[key]
 
     def __len__(self) -> int:
-        return len(self.value())
+        return len(self.array())
 
 
 def light(

@@ -116,7 +116,8 @@ class Tape:
     repeat themselves from that node and that guard on; `notes` say what has become of them, and `counts` are tensors
     of the numbers of steps for which the recording holds, one for each loop that ends by a value. What was made before
     the number `began` is from outside, and so is a constant that is not among those `made`. `states` are those of
-    random generators: what a call leaves in a tensor from outside, `None` where nothing may be drawn.
+    random generators: what a call leaves in a tensor from outside, `None` where nothing may be drawn. `open` says that
+    there are lengths which are left open.
     """
 
     __slots__ = (
@@ -130,6 +131,7 @@ class Tape:
         "made",
         "nodes",
         "notes",
+        "open",
         "roll",
         "states",
     )
@@ -139,8 +141,9 @@ class Tape:
         defers: bool = False,
         control: Control | None = None,
         roll: Callable[..., Any] | None = None,
+        open: bool = False,
     ) -> None:
-        self.defers, self.control, self.roll = defers, control, roll
+        self.defers, self.control, self.roll, self.open = defers, control, roll, open
         self.began = next_number()
         self.nodes: list[Node] = []
         self.guards: list[Guard] = []

@@ -16,6 +16,7 @@ from .errors import explained
 from .formatting import text_of
 from .functions.arguments import as_array
 from .hooks import after_accumulation, turned
+from .lengths import Length, has_open, is_length, length
 from .memory import Overwritten, next_number
 from .operators import Operators
 from .ops.broadcasting import repeated
@@ -35,7 +36,7 @@ from .tape import (
 )
 from .tracking import Tracking
 from .views import WRITTEN, refresh
-from .weak import Weak, evaluate
+from .weak import Weak, WeakInt, evaluate
 from .writes import Writes
 
 # Values this small are cheaper to keep than to describe by their shape.
@@ -94,7 +95,8 @@ class Tensor(Operators, Writes, Protocols, Conversions, Tracking):
     @property
     def size(self) -> int:
         """The number of elements."""
-        return int(self.data.size)
+        size: int = self.data.size
+        return size
 
     def __repr__(self) -> str:
         if not self.requires_grad:
@@ -261,8 +263,10 @@ def _operand(primitive: Primitive, x: Any) -> Any:
 
     **Errors:** `TypeError` for what holds no numbers.
     """
-    if type(x) in PLAIN:
+    if type(x) in PLAIN or type(x) is Deferred:
         return x
+    if is_length(x):
+        return open_number(x)
     x = filled(as_array(x))
     if isinstance(x, Tensor):
         return x
@@ -324,14 +328,14 @@ def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, A
             x = x.data
             if type(x) not in PLAIN:
                 weak = weak or isinstance(x, Weak)
-        elif type(x) not in PLAIN:
+        elif type(x) not in PLAIN and type(x) is not Deferred:
             return _recorded(primitive, tuple([_operand(primitive, x) for x in inputs]), params, tape)
         values.append(x)
         parents.append(parent)
     values, parents = tuple(values), tuple(parents)
     try:
         # Of an array that is written to many times the last value alone may be read.
-        if tape.defers and (is_deferred(values) or primitive is ops.put):
+        if tape.defers and (is_deferred(values) or primitive is ops.put or (tape.open and has_open(params))):
             out = Deferred(primitive, values, params)
         else:
             out = evaluate(primitive, values, params) if weak else primitive.eval(*values, **params)
@@ -356,6 +360,16 @@ def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, A
     if primitive.view:
         result.link = inputs[0], primitive, params, node.number
     return result
+
+
+def open_number(n: Length) -> Tensor:
+    """An open length as a number that the tape follows."""
+    tape = current_tape()
+    assert tape is not None
+    made = constant(WeakInt(n.value))
+    made.node = Node(length, (), made.data, {"n": n}, (), False)
+    tape.nodes.append(made.node)
+    return made
 
 
 def constant(data: Any) -> Tensor:

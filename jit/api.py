@@ -36,7 +36,10 @@ def compile(
     - `strict`, whether to raise instead of recording a function anew because a value has changed that Python looked at,
       or one from outside;
     - `verify`, true: the second call runs the function once more, and raises if it does not depend on its arguments
-      alone.
+      alone;
+    - `dynamic`, for parameters by their names the axes, `{"X": (0,)}`, of which one kernel serves all lengths from 2
+      on; those that have one length in the first call are taken to have one in all. Without it the axes are found by
+      themselves, at the second length, where that can be; with `{}` each length has a kernel of its own.
 
     **Returns:** a function with the same arguments; numbers in, numbers out; arrays in, arrays out; tensors in, tensors
     out, also where a captured tensor requires a gradient. The function of a tape takes one argument for each input and
@@ -44,8 +47,10 @@ def compile(
     gradients, one for each input. A call with `out=` writes results into given arrays, and `bind` fixes the arguments:
     see `Compiled`.
 
-    **Errors:** `TypeError` for what is no function, `ValueError` for tensors that the tape does not know, and for a
-    number of threads or variants below 1. A call raises `RuntimeError` where `strict` or `verify` says so.
+    **Errors:** `TypeError` for what is no function, `ValueError` for tensors that the tape does not know, for a number
+    of threads or variants below 1, and for a parameter in `dynamic` that the function does not have. A call raises
+    `RuntimeError` where `strict` or `verify` says so, and `ValueError` where the function needs the very length of an
+    axis that is marked, as `len(x)` and `range(x.shape[0])` do.
 
     >>> import numpy as np
     >>> import jit
@@ -54,6 +59,8 @@ def compile(
     1.534895
     """
     if isinstance(function, Tape):
+        if options.get("dynamic") is not None:
+            raise TypeError("`jit.compile` takes `dynamic` with a function; a tape is recorded for its shapes alone")
         return CompiledTape(function, inputs, outputs, options)
     if not callable(function):
         raise TypeError(f"`jit.compile` needs a function or a tape of `ag.record()`, got {type(function).__name__}")

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from itertools import combinations, count
-from math import ceil, prod
+from math import prod
 from typing import Any, NamedTuple
 
 from autograd import ops
+from autograd.lengths import closed
 from autograd.primitive import Shape
 
 from .graph import Atom, Var
@@ -40,9 +41,9 @@ from .program import (
     written,
 )
 
-# Nanoseconds of work below which it is not shared among threads, and what an operation takes on one element.
-WORTH = 100_000.0
-_CHEAP, _COSTLY, _TERM = 0.15, 1.5, 0.1
+# Picoseconds of work below which it is not shared among threads, and what an operation takes on one element.
+WORTH = 100_000_000
+_CHEAP, _COSTLY, _TERM = 150, 1500, 100
 # Into how many tasks the rows are divided, and how many bytes the rows of a block have.
 _TASKS, _BYTES = 16, 128 * 1024
 # Rows of a task are a multiple of this, so that no two threads write to one cache line.
@@ -82,8 +83,8 @@ def blocked(program: Program) -> Program:
     rest = deque(facts)
     while rest:
         regions = [_Region(rows, rest) for rows in rest[0].accesses]
-        best = max(regions, key=lambda region: region.cost, default=None)
-        if best is None or best.cost < WORTH:
+        best = max(regions, key=lambda region: closed(region.cost), default=None)
+        if best is None or closed(best.cost) < WORTH:
             done.append(rest.popleft().step)
             continue
         made = _facts(best.made(numbers, program.graph.threads), worth)
@@ -105,19 +106,19 @@ def _rows(step: Step) -> list[int]:
     return []
 
 
-def _cost(step: Step) -> float:
-    """About how many nanoseconds a step takes."""
+def _cost(step: Step) -> int:
+    """About how many picoseconds a step takes."""
     if isinstance(step, Nest):
         made = [entry.equation.primitive for entry in step.entries if isinstance(entry, Compute | Reduce)]
         return prod(step.shape) * sum([_CHEAP if primitive in _QUICK else _COSTLY for primitive in made])
     if isinstance(step, Call) and step.equation.primitive is ops.matmul:
         return _TERM * step.equation.inputs[0].aval.size * max(step.equation.inputs[1].aval.shape[-1:])
-    return 0.0
+    return 0
 
 
 def _worth(steps: Iterable[Step]) -> set[int]:
     """The numbers of rows for which there is enough work, all steps together."""
-    work: defaultdict[int, float] = defaultdict(float)
+    work: defaultdict[int, int] = defaultdict(int)
     for step in steps:
         cost = _cost(step)
         for rows in set(_rows(step)):
@@ -215,7 +216,7 @@ class _Region:
     """Steps over the same rows, and those that must come before and after them."""
 
     def __init__(self, rows: int, steps: Iterable[_Facts]) -> None:
-        self.rows, self.cost, self.seen = rows, 0.0, 0
+        self.rows, self.cost, self.seen = rows, 0, 0
         self.steps: list[Nest | Call] = []
         self.before: list[_Facts] = []
         self.after: list[_Facts] = []
@@ -260,9 +261,9 @@ class _Region:
         )
         narrow = min([x.extent for xs in self.accesses.values() for x in xs if x.stride and x.writes], default=_ALIGNED)
         multiple = -(-_ALIGNED // narrow)
-        task = _rounded(self.rows / _TASKS, multiple)
-        tasks = -(-self.rows // task)
-        block = min(task, _rounded(_BYTES / row, multiple)) if len(self.steps) > 1 else task
+        task = _rounded(self.rows, _TASKS, multiple)
+        tasks = _up(self.rows, task)
+        block = min(task, _rounded(_BYTES, row, multiple), key=closed) if len(self.steps) > 1 else task
         partials = []
         steps = []
         for step in self.steps:
@@ -272,8 +273,13 @@ class _Region:
         return Blocks(tuple(steps), self.rows, task, block, tuple(partials), threads)
 
 
-def _rounded(n: float, multiple: int) -> int:
-    return max(1, ceil(n / multiple)) * multiple
+def _rounded(n: int, parts: int, multiple: int) -> int:
+    return _up(n, parts * multiple) * multiple
+
+
+def _up(n: int, by: int) -> int:
+    """The quotient, rounded up."""
+    return (n + by - 1) // by
 
 
 def _agree(x: Access, y: Access) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
+from autograd.lengths import is_open
 from autograd.tape import current_tape
 from autograd.tree import flatten, unflatten
 
@@ -96,6 +97,9 @@ class _Writer(Writer):
 
     def parameters(self) -> str:
         """Nothing; the arguments are part of the function."""
+        for x, leaf in zip(self.bound, self.signature.leaves, strict=True):
+            if is_open(leaf.shape):
+                self.note_sizes(self.name("x", np.asarray(x)), leaf)
         self.arguments = [
             self.bound_leaf(x, leaf)
             for x, leaf in zip(self.bound, self.signature.leaves, strict=True)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from math import prod
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.datamodel.models import ArrayModel
 from numba.extending import NativeValue, lower_cast, register_model, unbox
 
+from autograd.lengths import is_length, is_open
 from autograd.primitive import Aval
 
 _BYTE, _INT, INDEX = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -64,13 +66,23 @@ def _from_compiled_code(context: Any, builder: Any, given: Any, wanted: Any, arr
 def _unbox(kind: Dense, given: Any, c: Any) -> Any:
     """The array, or a `TypeError` if it is no such array."""
     b, aval, n = c.builder, kind.aval, kind.aval.ndim
-    strides = [aval.dtype.itemsize * int(np.prod(aval.shape[i + 1 :])) for i in range(n)]
     array = c.context.make_array(kind)(c.context, b)
-    array.shape, array.strides = (ir.Constant(ir.ArrayType(INDEX, n), list(x)) for x in (aval.shape, strides))
-    array.nitems, array.itemsize = (INDEX(x) for x in (int(np.prod(aval.shape)), aval.dtype.itemsize))
+    if is_open(aval.shape):
+        # What the kernel asks for beside the address and the lengths.
+        array.strides = ir.ArrayType(INDEX, n)(ir.Undefined)
+        array.nitems, array.itemsize = INDEX(ir.Undefined), INDEX(aval.dtype.itemsize)
+    else:
+        strides = [aval.dtype.itemsize * prod(aval.shape[i + 1 :]) for i in range(n)]
+        array.shape, array.strides = (ir.Constant(ir.ArrayType(INDEX, n), list(x)) for x in (aval.shape, strides))
+        array.nitems, array.itemsize = (INDEX(x) for x in (prod(aval.shape), aval.dtype.itemsize))
     address = address_of_array(c.context, b, given, kind)
     array.data = b.bitcast(address, array.data.type)
     wrong = b.icmp_unsigned("==", address, ADDRESS(None))
+    if is_open(aval.shape):
+        lengths = cgutils.alloca_once_value(b, ir.ArrayType(INDEX, n)(None))
+        with b.if_then(b.not_(wrong), likely=True):
+            b.store(_lengths(b, given, n), lengths)
+        array.shape = b.load(lengths)
     with b.if_then(wrong, likely=False):
         c.pyapi.err_set_string("PyExc_TypeError", f"this kernel takes a contiguous {aval} here")
     return NativeValue(array._getvalue(), is_error=wrong)
@@ -80,8 +92,10 @@ def address_of_array(context: Any, b: Any, given: Any, kind: Dense) -> Any:
     """The address of the elements of an array of that kind; null for any other object."""
     numbers = numbers_of(kind.aval.dtype)
     flags = _CONTIGUOUS | _ALIGNED | (_WRITEABLE if kind.written else 0)
-    expected = [_INT(x) for x in (numbers[0], numbers[-1], flags)] + [INDEX(n) for n in kind.aval.shape]
-    return b.call(_reader(context, b.module, kind.aval.ndim), [b.bitcast(given, ADDRESS), *expected])
+    free = tuple([i for i, n in enumerate(kind.aval.shape) if is_length(n)])
+    lengths = [INDEX(0 if i in free else n) for i, n in enumerate(kind.aval.shape)]
+    expected = [_INT(x) for x in (numbers[0], numbers[-1], flags)] + lengths
+    return b.call(_reader(context, b.module, kind.aval.ndim, free), [b.bitcast(given, ADDRESS), *expected])
 
 
 def is_of_type(context: Any, b: Any, given: Any, symbol: str) -> Any:
@@ -90,12 +104,12 @@ def is_of_type(context: Any, b: Any, given: Any, symbol: str) -> Any:
     return b.icmp_unsigned("==", field(b, given, _TYPE, ADDRESS), b.bitcast(kind, ADDRESS))
 
 
-def _reader(context: Any, module: Any, ndim: int) -> Any:
+def _reader(context: Any, module: Any, ndim: int, free: tuple[int, ...]) -> Any:
     """The function `(object, number, number, flags, *shape)`: the address of an array's elements if all is as expected.
 
-    All arrays of as many axes share it, since LLVM would need 2 ms for each.
+    All arrays of as many axes, of which the same are `free`, share it, since LLVM would need 2 ms for each.
     """
-    name = f"jit_array_{ndim}"
+    name = "_".join(["jit_array", str(ndim), *map(str, free)])
     known = module.globals.get(name)
     if known is not None:
         return known
@@ -113,10 +127,20 @@ def _reader(context: Any, module: Any, ndim: int) -> Any:
         fits = b.and_(fits, b.icmp_signed("!=", field(b, dtype, _BYTE_ORDER, _BYTE), _BYTE(_SWAPPED)))
         fits = b.and_(fits, b.icmp_signed("==", b.and_(found, flags), flags))
         for i, length in enumerate(lengths):
-            fits = b.and_(fits, b.icmp_signed("==", field(b, shape, 8 * i, INDEX), length))
+            # The kernel looks at the lengths that are open.
+            if i not in free:
+                fits = b.and_(fits, b.icmp_signed("==", field(b, shape, 8 * i, INDEX), length))
         b.ret(b.select(fits, field(b, given, _DATA, ADDRESS), ADDRESS(None)))
     b.ret(ADDRESS(None))
     return made
+
+
+def _lengths(b: Any, array: Any, n: int) -> Any:
+    shape = field(b, array, _SHAPE, ADDRESS)
+    found = ir.ArrayType(INDEX, n)(ir.Undefined)
+    for i in range(n):
+        found = b.insert_value(found, field(b, shape, 8 * i, INDEX), i)
+    return found
 
 
 @cache

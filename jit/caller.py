@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor
-from autograd.primitive import Aval
+from autograd.lengths import is_length, is_open, written
+from autograd.primitive import Aval, Shape
 from autograd.tape import STATE, gradients_enabled
 from autograd.tensor import constant
 from autograd.tree import Structure
 
-from .kernel import Kernel
+from .kernel import WRONG_SHAPE, Kernel
 from .outside import Outside
 from .places import Place
 from .record import Captured
@@ -112,6 +113,8 @@ class Writer(Outside):
             "__tensor": constant,
         }  # fmt: skip
         super().__init__(names, wiring.captured, wiring.sources, wiring.places, wiring.contents)
+        # The expressions of the open sizes.
+        self.sizes: dict[str, str] = {}
         # For each leaf that is no static one the expression of what was given, and that of its value.
         self.given: list[str] = []
         self.values: list[str] = []
@@ -161,9 +164,24 @@ class Writer(Outside):
         if leaf.is_tensor:
             self.unless(f"{path}.requires_grad is {leaf.requires_grad}")
         value = f"{path}.data" if leaf.is_tensor else path
+        self.note_sizes(value, leaf)
         self.given.append(path)
         self.values.append(value)
         self.arguments.append(value if leaf.kind == "number" else self.array(value, leaf))
+
+    def note_sizes(self, value: str, leaf: Leaf) -> None:
+        """Notes where the open sizes are to be had; that other arrays fit is seen by the kernel."""
+        for axis, n in enumerate(leaf.shape):
+            if is_length(n) and str(n) not in self.sizes:
+                self.sizes[str(n)] = f"{value}.shape[{axis}]"
+
+    def length(self, n: Any) -> str:
+        """The expression of a length."""
+        return written(n.terms, self.sizes) if is_length(n) else str(n)
+
+    def shape(self, shape: Shape) -> str:
+        """The expression of a shape."""
+        return f"({''.join([f'{self.length(n)}, ' for n in shape])})"
 
     def static(self, path: str, kind: type, value: Any) -> None:
         if value is None or kind is bool:
@@ -216,8 +234,14 @@ class Writer(Outside):
         if self.kernel.workspace:
             self.take_workspace()
             arguments.append("__w")
-        self.lines.append(f"__r = __kernel({', '.join(arguments)})")
+        call = f"__r = __kernel({', '.join(arguments)})"
+        self.lines.append(call)
         if self.kernel.workspace:
+            if is_length(self.kernel.workspace):
+                # The kernel looks at the size of its workspace anyway.
+                size = self.length(self.kernel.workspace)
+                self.lines.append(f"if __r[0] == {WRONG_SHAPE} and __w.size < {size}:")
+                self.lines += [f"    __w = __empty({size}, __byte)", f"    {call}"]
             self.lines.append("__give(__w)")
         told = "" if self.refused is None else f"{self.name('f', self.refused)}(__r[0]); "
         self.lines.append(f"if __r[0]: {told}return __MISS")
@@ -234,6 +258,8 @@ class Writer(Outside):
 
     def empty(self, aval: Aval) -> str:
         """The expression of a new array."""
+        if is_open(aval.shape):
+            return f"__empty({self.shape(aval.shape)}, {self.name('d', aval.dtype)})"
         if is_kept(aval):
             return f"{self.name('f', Results(aval))}()"
         return f"__empty({aval.shape}, {self.name('d', aval.dtype)})"
@@ -247,7 +273,8 @@ class Writer(Outside):
         # A call takes a workspace out of the pool, so that calls in other threads have others.
         pool: deque[Any] = deque()
         self.names |= {"__take": pool.pop, "__give": pool.append, "__byte": np.uint8}
-        self.lines += ["try: __w = __take()", f"except IndexError: __w = __empty({self.kernel.workspace}, __byte)"]
+        size = self.length(self.kernel.workspace)
+        self.lines += ["try: __w = __take()", f"except IndexError: __w = __empty({size}, __byte)"]
 
     def as_tensors(self, outputs: list[str]) -> list[str]:
         """Wraps the outputs, and connects them with the tensors that they come from."""

@@ -6,13 +6,14 @@ import functools
 import inspect
 import types
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NoReturn, TypedDict
 
 import numpy as np
 
 from autograd import Tensor
+from autograd.lengths import Lengths
 from autograd.tape import current_tape
 
 from .bound import bound_call
@@ -23,8 +24,19 @@ from .counts import is_same_but_for_steps, widen
 from .emit.repeat import NO_ROOM
 from .explain import Explained, explanation
 from .graph import Graph
-from .loop import SHARED
+from .loop import SHARED, has_bounds
 from .native_kernel import NativeKernel, native_kernel
+from .opening import (
+    Dynamic,
+    NotOpen,
+    axes_that_differ,
+    checked_axes,
+    is_served,
+    marked,
+    open_signature,
+    opened,
+    told,
+)
 from .out import check_out, written
 from .outer import Link
 from .places import places_of
@@ -44,10 +56,13 @@ class Options(TypedDict, total=False):
     max_variants: int
     strict: bool
     verify: bool
+    dynamic: Dynamic | None
 
 
 # By what factor the room for steps of loops grows where it was too little.
 _GROWTH = 8
+# After so many attempts no kernel for many sizes is made any more, and no more of them than that.
+_MOST_REFUSED, _MOST_OPEN = 8, 8
 # So many callers are tried before the signature of a call is looked up.
 _RECENT = 16
 
@@ -99,17 +114,23 @@ class Compiled:
         max_variants: int = 16,
         strict: bool = False,
         verify: bool = True,
+        dynamic: Dynamic | None = None,
     ) -> None:
         functools.update_wrapper(self, function, updated=())
         self.function, self.functional = function, functional
         self.threads = 0 if threads is None else checked(threads, "a compiled function", threads)
         self.max_variants, self.strict, self.verify = _positive(max_variants), strict, verify
         self.variants: dict[Signature, list[Variant]] = {}
+        # Those that serve many sizes, and why there are none for others.
+        self.open: list[Variant] = []
+        self.refused: list[str] = []
+        self._parameters = _parameters(function)
+        self._takes_out = "out" not in self._parameters
+        self.dynamic = None if dynamic is None else checked_axes(dynamic, self._parameters, _name(function))
         # By what factor there has to be room for more steps of loops than at first.
         self.room: dict[Signature, int] = {}
         # What `rebind` was told of, and the function that takes their values as well.
         self._rebound: tuple[Rebound, Compiled] | None = None
-        self._takes_out = "out" not in _parameters(function)
         # What answered last, and what answered before.
         self._call: Callable[..., Any] = _never
         self._recent: tuple[Callable[..., Any], ...] = ()
@@ -185,6 +206,8 @@ class Compiled:
             "max_variants": self.max_variants,
             "strict": self.strict,
             "verify": self.verify,
+            # The values of variables come first, so that parameters have no names there.
+            "dynamic": {} if self.dynamic == {} else None,
         }
 
     def _with_variables(self, *args: Any, **kwargs: Any) -> Any:
@@ -219,7 +242,7 @@ class Compiled:
                 f"{self!r} cannot be pickled ({function.why}), and without its function it has no variables to rebind; "
                 "make its closure of what can be pickled, or pass the data as arguments"
             )
-        own = {"function", "__wrapped__", "_call", "_recent", "_rebound"}
+        own = {"function", "__wrapped__", "_call", "_recent", "_rebound", "_parameters"}
         return {name: x for name, x in vars(self).items() if name not in own}, function, names
 
     def __setstate__(self, state: Any) -> None:
@@ -227,10 +250,11 @@ class Compiled:
         vars(self).update(attributes)
         self.function = self.__wrapped__ = function.function()
         self._call, self._recent, self._rebound = _never, (), None
-        for signature, known in self.variants.items():
-            objects = [leaf.value[1] for leaf in signature.leaves if leaf.kind == "static"]
-            for variant in known:
-                variant.reads_from(places_of([self.function, *objects]))
+        self._parameters = _parameters(self.function)
+        for variant in [*self.open, *[x for known in self.variants.values() for x in known]]:
+            leaves = variant.wiring.signature.leaves
+            objects = [leaf.value[1] for leaf in leaves if leaf.kind == "static"]
+            variant.reads_from(places_of([self.function, *objects]))
         if names:
             variables = variables_of(self.function)
             self.rebind(**{name: variables[name].get() for name in names})
@@ -298,6 +322,21 @@ class Compiled:
                 f"{self!r} would have to be recorded again, which `strict=True` forbids: "
                 f"{reason(known[0].run, run or self._trace(request))}"
             )
+        if not known:
+            for variant in self.open:
+                if is_served(variant.wiring.signature, request.signature):
+                    out = self._answer_of(variant, request)
+                    if out is not MISS:
+                        return variant, out
+            opened = self._record_open(request)
+            if opened is not None:
+                out = self._answer_of(opened, request._replace(tried=()))
+                if out is not MISS:
+                    return opened, out
+        return self._answer_alone(request, run)
+
+    def _answer_alone(self, request: _Request, run: Trace | None = None) -> tuple[Variant, Any]:
+        """Answers a call by a new kernel for its very sizes."""
         while True:
             room = self.room.get(request.signature)
             variant = self._record(request, run)
@@ -328,6 +367,10 @@ class Compiled:
             variant.verified = True
             variant.renew(run)
             return
+        self._tell_difference(found, run, request)
+
+    def _tell_difference(self, found: Any, run: Trace, request: _Request) -> NoReturn:
+        """Raises the error of a function that gave two programs."""
         # Two runs more say where, if they differ from each other.
         first, second = (self._run_again(request, noting=True) for _ in range(2))
         noted = difference(first, second) or found
@@ -378,6 +421,50 @@ class Compiled:
         with np.errstate(all="ignore"):
             return self._trace(request, noting)
 
+    def _record_open(self, request: _Request) -> Variant | None:
+        """A recording that serves other sizes too, where these have been seen to change; it is verified at once."""
+        if len(self.refused) >= _MOST_REFUSED or len(self.open) >= _MOST_OPEN:
+            return None
+        form = self._open_form(request)
+        if form is None:
+            return None
+        start = perf_counter()
+        try:
+            with uncollected():
+                signature, run, graph = opened(self.function, *form, request.values, self.functional, self.threads)
+            if has_bounds(graph):
+                raise NotOpen("a loop takes as many steps as values say")
+        except NotOpen as error:
+            if self.dynamic is not None:
+                raise ValueError(
+                    f"{self!r} has no kernel for every length of {_marks(self.dynamic)}: {error}; write it without, or "
+                    "leave `dynamic` out, and each length gets its own kernel"
+                ) from error
+            self.refused.append(str(error))
+            return None
+        if self.verify:
+            first, second = self._trace(request), self._run_again(request)
+            found = difference(first, second) if same_decisions(first.recording, second.recording) else None
+            if found is not None:
+                self._tell_difference(found, second, request)
+        with uncollected():
+            link = _link(signature, run, self.threads)
+            variant = compiled(run, signature, self.threads, graph, link, None, perf_counter() - start)
+        variant.verified = True
+        self.open.insert(0, variant)
+        return variant
+
+    def _open_form(self, request: _Request) -> tuple[Signature, Lengths] | None:
+        """The signature with open axes: those that are marked, or that differ from a known one."""
+        if self.dynamic is not None:
+            wanted = marked(self.dynamic, list(self._parameters.values()), request.signature)
+            return open_signature(request.signature, wanted) if wanted else None
+        for known in reversed(self.variants):
+            axes = axes_that_differ(request.signature, known)
+            if axes:
+                return open_signature(request.signature, axes, known)
+        return None
+
     def _record(self, request: _Request, run: Trace | None) -> Variant:
         """A new variant, of that run if there is one."""
         signature, start = request.signature, perf_counter()
@@ -390,7 +477,7 @@ class Compiled:
         with uncollected():
             link = _link(signature, run, self.threads)
             refused = functools.partial(self._refused, signature, room)
-            variant = compiled(run, signature, self.threads, link, refused, perf_counter() - start)
+            variant = compiled(run, signature, self.threads, None, link, refused, perf_counter() - start)
         known = self.variants.setdefault(signature, [])
         known.insert(0, variant)
         times_too_many, rest = divmod(len(known) - 1, self.max_variants)
@@ -409,7 +496,7 @@ class Compiled:
             f"{self!r} was recorded {len(known)} times for one signature, and each time costs as much as the first: "
             f"{why}; use `where` for a decision, pass a number that changes as an argument, keep that part out of the "
             "compiled function, or allow more with `max_variants`",
-            stacklevel=6,
+            stacklevel=7,
         )
 
     def _disagreement(self, variant: Variant, request: _Request) -> Any:
@@ -418,7 +505,8 @@ class Compiled:
         **Errors:** those of the function, such as an index out of range, which a recorded run may not look at.
         """
         args, kwargs, out, signature, values, _ = request
-        self.variants[signature] = [x for x in self.variants[signature] if x is not variant]
+        self.variants[signature] = [x for x in self.variants.get(signature, ()) if x is not variant]
+        self.open = [x for x in self.open if x is not variant]
         if any(x.is_tensor for x in signature.leaves):
             result = self.function(*args, **kwargs)
         else:
@@ -462,7 +550,10 @@ class Compiled:
         names = [x.name for x in self._rebound[0].variables] if self._rebound else []
         values = dict(zip(names, args[0] if names else (), strict=True))
         request = taken._request(args, kwargs)
-        taken._answer(request)
+        if request.signature in taken.variants:
+            taken._answer(request)
+        else:
+            taken._answer_alone(request)
         recordings = [(x.kernel.graph, x.wiring.result, x.captured) for x in taken.variants[request.signature]]
         return native_kernel(_name(self.function), request.signature, recordings, values)
 
@@ -501,8 +592,11 @@ class Compiled:
         request = self._request(args, kwargs)
         variant = self._answer(request)[0]
         recording = variant.run.recording
-        it = Explained(request.signature, recording, variant.kernel, variant.captured, variant.times, variant.run.notes)
-        return explanation(_name(self.function), it, sum(map(len, self.variants.values())))
+        sizes = told(variant.kernel.graph.open, self.refused)
+        it = Explained(
+            request.signature, recording, variant.kernel, variant.captured, variant.times, variant.run.notes, sizes
+        )
+        return explanation(_name(self.function), it, sum(map(len, self.variants.values())) + len(self.open))
 
 
 class _Method(functools.partial[Any]):
@@ -538,12 +632,16 @@ def _is_dynamic(run: Trace) -> bool:
     return any(x is not None and getattr(x, "dynamic", False) for x in loops)
 
 
-def _parameters(function: Callable[..., Any]) -> Collection[str]:
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     """The names of the parameters, none where they are not known."""
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return ()
+        return {}
+
+
+def _marks(dynamic: Mapping[str, frozenset[int]]) -> str:
+    return ", ".join(f"`{name}` along {', '.join(map(str, sorted(axes)))}" for name, axes in dynamic.items())
 
 
 def _link(signature: Signature, run: Trace, threads: int) -> Link | None:

@@ -51,7 +51,8 @@ class Times(NamedTuple):
 class Explained(NamedTuple):
     """One recording of a function, as much as is told of it.
 
-    `captured` is what the kernel reads; `notes` say what was rolled, and what not.
+    `captured` is what the kernel reads; `notes` say what was rolled, and what not; `sizes` which sizes the
+    kernel serves, or why it serves one alone.
     """
 
     signature: Signature
@@ -60,6 +61,7 @@ class Explained(NamedTuple):
     captured: Sequence[Captured]
     times: Times
     notes: Sequence[str]
+    sizes: Sequence[str] = ()
 
 
 def explanation(name: str, it: Explained, recordings: int) -> str:
@@ -71,6 +73,7 @@ def explanation(name: str, it: Explained, recordings: int) -> str:
     labels = _Labels(kernel.program)
     sections = [
         ("", [_written_signature(name, it.signature)]),
+        ("sizes", it.sizes),
         ("equations", [f"{len(it.recording.graph.equations)} recorded, {len(kernel.graph.equations)} after passes"]),
         ("loops", list(it.notes)),
         ("steps", [f"{i}  {_step(step, labels)}" for i, step in enumerate(kernel.program.steps, 1)]),
@@ -166,7 +169,7 @@ def _step(step: Step, labels: _Labels) -> str:
             return f"custom  {function.name}, {place_of(function)}: {' '.join(operands)} -> {labels.of([step.target])}"
         return f"{step.equation.primitive!r:7} {' '.join(operands)} -> {labels.of([step.target])}"
     if isinstance(step, Blocks):
-        tasks = f"{-(-step.rows // step.task)} tasks over {step.rows} rows, {step.block} at a time"
+        tasks = f"{(step.rows + step.task - 1) // step.task} tasks over {step.rows} rows, {step.block} at a time"
         return "\n".join([tasks, *[f"  | {_step(inner, labels)}" for inner in step.steps]])
     if isinstance(step, Repeat):
         backward = ", from the last to the first" if step.reverse else ""

@@ -6,11 +6,12 @@ the nest of what they reduce. What writes a part of an array is a store of the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograd import ops
 from autograd.custom import custom_call
+from autograd.lengths import length
 from autograd.primitive import Aval, Primitive, Shape
 
 from .again import forgotten
@@ -49,7 +50,7 @@ def fuse(graph: Graph, owned: Mapping[int, int] | None = None) -> Program:
     def body(inner: Graph, owned: Mapping[int, int]) -> Program:
         return blocked(fuse(inner._replace(threads=graph.threads), owned))
 
-    for now, equation in enumerate(graph.equations):
+    for now, equation in enumerate(_lengths_first(graph)):
         out = equation.out
         # A custom function is called also for a result without elements, which it may have at other values.
         if out.aval.size == 0 and equation.primitive is not custom_call:
@@ -67,11 +68,23 @@ def fuse(graph: Graph, owned: Mapping[int, int] | None = None) -> Program:
     return in_place(with_shared_margins(low.program()))
 
 
+def _lengths_first(graph: Graph) -> Sequence[Equation]:
+    """The equations; what is computed of open lengths alone comes first, so that no loop waits for another one."""
+    if graph.open is None:
+        return graph.equations
+    first: dict[Var, Equation] = {}
+    for equation in graph.equations:
+        known = all(isinstance(x, Literal) or x in first for x in equation.inputs)
+        if equation.primitive is length or (equation.primitive.elementwise and equation.out.aval.shape == () and known):
+            first[equation.out] = equation
+    return [*first.values(), *[equation for equation in graph.equations if equation.out not in first]]
+
+
 def _add(low: Lowering, equation: Equation) -> None:
     primitive, _, params, _ = equation
     if primitive in VIEWS:
         _alias(low, equation, dict(params))
-    elif primitive.elementwise:
+    elif primitive.elementwise or primitive is length:
         _compute(low, equation)
     elif primitive in REDUCTIONS:
         _reduce(low, equation, **dict(params))

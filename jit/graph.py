@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.lengths import Lengths
 from autograd.primitive import Aval, Primitive, dtype_name
 
 _next_number = count().__next__
@@ -80,7 +81,7 @@ class Graph(NamedTuple):
 
     `guards` are boolean scalars which must be true for the outputs to be those of the recorded function. `threads` is
     the most that may run it, 0 for the number that is set for all. The kernel takes its arguments one by one, or
-    `together` in one tuple.
+    `together` in one tuple. `open` are the sizes that shapes leave open, `None` where there are none.
     """
 
     inputs: tuple[Var, ...]
@@ -90,6 +91,7 @@ class Graph(NamedTuple):
     outputs: tuple[Atom, ...]
     threads: int = 0
     together: bool = False
+    open: Lengths | None = None
 
     def __str__(self) -> str:
         return "\n".join(self._lines(_Names()))

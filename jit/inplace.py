@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
+from autograd.lengths import is_long
+
 from .program import Buffer, Nest, Program, Store, View, touched, views
 from .renamed import Places, in_places, stored
 
@@ -99,7 +101,7 @@ def _uses(nest: Nest) -> tuple[dict[int, _Use], dict[int, _Use]]:
 
 
 def _is_large(buffer: Buffer) -> bool:
-    return buffer.size >= LEAST
+    return is_long(buffer.size, LEAST)
 
 
 def _can_take(store: _Use, read: _Use) -> bool:

@@ -31,6 +31,7 @@ from numba.core import cgutils, codegen, config, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
+from autograd.lengths import LEAST, Lengths, closed, is_length
 from autograd.primitive import Aval
 
 from . import pool
@@ -39,6 +40,8 @@ from .boxing import Dense
 from .disjoint import disjoint
 from .emit import special
 from .emit.blas import link
+from .emit.open import define
+from .emit.open import emit as emit_lengths
 from .emit.program import Memory, emit
 from .emit.types import POINTER, index, opaque, store
 from .fuse import fuse
@@ -117,7 +120,8 @@ class Kernel:
 
 def name_of(graph: Graph) -> str:
     """The name of a graph's kernel: unique by its content, since machine code is linked by name."""
-    return "k_" + hashlib.sha256(f"{graph.key} {_circumstances()}".encode()).hexdigest()[:32]
+    conditions = "" if graph.open is None else f"{list(graph.open.values)} {sorted(map(str, graph.open.conditions))}"
+    return "k_" + hashlib.sha256(f"{graph.key} {conditions} {_circumstances()}".encode()).hexdigest()[:32]
 
 
 @cache
@@ -132,7 +136,7 @@ def build(graph: Graph, name: str) -> Kernel:
     """Compiles a graph."""
     program = blocked(fuse(graph))
     planned = plan(program)
-    workspace = planned.size if planned.size > STACK else 0
+    workspace = planned.size if is_length(planned.size) or planned.size > STACK else 0
     signature = _signature(graph, workspace)
     arguments = ", ".join(f"a{i}" for i in range(len(signature.args)))
     namespace: dict[str, Any] = {
@@ -173,15 +177,36 @@ def _effort(level: int) -> Iterator[None]:
             options["OPT"] = before
 
 
+def draft(graph: Graph) -> str:
+    """The body of a kernel as text, which nothing compiles."""
+    program = blocked(fuse(graph))
+    planned = plan(program)
+    module = ir.Module()
+    n, m = len(graph.inputs), len(graph.captures)
+    arrays = [i for i, x in enumerate(graph.outputs) if x.aval.shape != ()]
+    kind = ir.FunctionType(ir.VoidType(), [POINTER] * (n + m + len(arrays) + 1))
+    root = ir.Function(module, kind, "draft")
+    builder = ir.IRBuilder(root.append_basic_block("entry"))
+    outputs = dict(zip(arrays, root.args[n + m :], strict=False))
+    memory = Memory(dict(enumerate(root.args[:n])), dict(enumerate(root.args[n : n + m])), outputs, root.args[-1])
+    _, _, tasks = emit(builder, "draft", program, planned, memory)
+    if graph.open is not None:
+        define(root, graph.open, tasks)
+    return f"{module} {planned.size}"
+
+
 def is_brief(program: Program) -> bool:
     """Whether a call of Python costs as much as what the program does."""
     nests = [step for step in program.steps if isinstance(step, Nest)]
-    return len(nests) == len(program.steps) and sum(prod(x.shape) * len(x.entries) for x in nests) <= _BRIEF
+    # This does not change what is computed, so that the kernel may be another one at other open sizes.
+    return len(nests) == len(program.steps) and sum(prod(closed(x.shape)) * len(x.entries) for x in nests) <= _BRIEF
 
 
 def saved(kernel: Kernel) -> bytes:
     """The machine code of a kernel that this process has compiled."""
-    return packed(code_of(_result(kernel.made), kernel.workspace))
+    # Open, it is what the program says.
+    workspace = 0 if kernel.graph.open is not None else kernel.workspace
+    return packed(code_of(_result(kernel.made), workspace))
 
 
 def restored(graph: Graph, name: str, content: bytes) -> Kernel:
@@ -191,7 +216,8 @@ def restored(graph: Graph, name: str, content: bytes) -> Kernel:
     """
     code = unpacked(content)
     link_symbols(code.symbols)
-    return Kernel(name, graph, code.workspace, load(name, code))
+    workspace = code.workspace if graph.open is None else plan(blocked(fuse(graph))).size
+    return Kernel(name, graph, workspace, load(name, code))
 
 
 def link_symbols(symbols: Iterable[str]) -> None:
@@ -246,7 +272,14 @@ def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Call
         avals = [x.aval for x in (*graph.inputs, *graph.captures)] + [graph.outputs[i].aval for i in arrays]
         result = context.get_value_type(signature.return_type)
         slot = cgutils.alloca_once(builder, result)
+        sizes = _sizes(builder, graph.open, found, avals)
+        head = builder.block
+        if graph.open is not None:
+            builder.branch(tested := builder.append_basic_block("tested"))
+            builder.position_at_end(tested)
         fits = _fits(builder, found, avals)
+        if graph.open is not None:
+            fits = builder.and_(fits, _hold(builder, graph.open, found[-1] if workspace else None, workspace))
         reads = [(x.pointer, avals[i]) for i, x in enumerate(found[: n + m]) if i >= n or avals[i].shape != ()]
         written = list(zip(pointers[n + m :], avals[n + m :], strict=False))
         body, refused, end = (builder.append_basic_block(x) for x in ("body", "refused", "end"))
@@ -260,9 +293,13 @@ def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Call
         builder.position_at_end(body)
         work = found[-1].pointer if workspace else _stack(builder, planned.size)
         memory = Memory(dict(enumerate(pointers[:n])), dict(enumerate(pointers[n : n + m])), outputs, work)
-        status, scalars = emit(builder, name, program, planned, memory)
+        status, scalars, tasks = emit(builder, name, program, planned, memory)
         builder.store(context.make_tuple(builder, signature.return_type, [status, *scalars]), slot)
         builder.branch(end)
+        if graph.open is not None:
+            used = define(builder.function, graph.open, tasks)
+            with builder.goto_block(head):
+                emit_lengths(builder, used, sizes)
         builder.position_at_end(end)
         return builder.load(slot, typ=result)
 
@@ -302,8 +339,37 @@ def _fits(builder: ir.IRBuilder, found: Sequence[_Argument | _Item], avals: list
     fits: ir.Value = ir.Constant(ir.IntType(1), 1)
     for argument, aval in zip(found, avals, strict=False):
         for length, n in zip(argument.shape, aval.shape, strict=False):
-            fits = builder.and_(fits, builder.icmp_unsigned("==", length, ir.Constant(length.type, n)))
+            fits = builder.and_(fits, builder.icmp_unsigned("==", length, index(n)))
     return fits
+
+
+def _sizes(
+    builder: ir.IRBuilder, sizes: Lengths | None, found: Sequence[_Argument | _Item], avals: list[Aval]
+) -> dict[str, ir.Value]:
+    """The open sizes by name, each from the first array that has an axis of it."""
+    values: dict[str, ir.Value] = {}
+    for name in () if sizes is None else sizes.values:
+        size = str(name)
+        values[name] = next(
+            length
+            for argument, aval in zip(found, avals, strict=False)
+            for length, n in zip(argument.shape, aval.shape, strict=False)
+            if is_length(n) and str(n) == size
+        )
+    return values
+
+
+def _hold(builder: ir.IRBuilder, sizes: Lengths, work: Any, workspace: Any) -> ir.Value:
+    """Whether the open sizes are at least 2 and fulfil their conditions, and the workspace is large enough."""
+    holds: ir.Value = ir.Constant(ir.IntType(1), 1)
+    for name in sizes.values:
+        holds = builder.and_(holds, builder.icmp_signed(">=", index(sizes.size(name)), index(LEAST)))
+    for terms, sign, is_so in sizes.conditions:
+        holds_now = builder.icmp_signed(sign, index(sizes.made(terms)), index(0))
+        holds = builder.and_(holds, holds_now if is_so else builder.not_(holds_now))
+    if work is not None:
+        holds = builder.and_(holds, builder.icmp_signed(">=", work.shape[0], index(workspace)))
+    return holds
 
 
 def _stack(builder: ir.IRBuilder, size: int) -> ir.Value | None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from autograd import ops
+from autograd.lengths import is_long
 from autograd.primitive import Aval, Shape
 
 from .graph import Atom, Equation, Graph, Literal, Var
@@ -397,7 +398,7 @@ def _parts_of_stacks(graph: Graph) -> dict[Var, tuple[Var, int]]:
             x = part
             while x in made and made[x].primitive is ops.reshape:
                 (x,) = made[x].inputs
-            if x in made and made[x].primitive.elementwise and 1 < x.aval.size < SMALL_PART:
+            if x in made and made[x].primitive.elementwise and x.aval.size > 1 and not is_long(x.aval.size, SMALL_PART):
                 found.setdefault(x, (out, offset))
             offset += part.aval.size
     return found

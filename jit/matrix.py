@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.lengths import is_long
 from autograd.primitive import Shape
 
 Strides = tuple[int, ...]
@@ -73,12 +74,12 @@ def by_tiles(it: Product) -> bool:
     """Whether tiles compute the product: one with a vector is never faster by BLAS, one of matrices if it is large."""
     if it.dtype.name not in PREFIX or not (it.is_outer or it.transposed.is_outer or it.is_inner):
         return False
-    return min(it.m, it.n) == 1 or it.m * it.n * it.k <= _MANY
+    return it.m == 1 or it.n == 1 or it.m * it.n * it.k <= _MANY
 
 
 def by_blas(it: Product) -> bool:
     """Whether BLAS computes the product, by itself or from copies that it can read."""
-    return it.dtype.name in PREFIX and it.m * it.n * it.k > _FEW and not by_tiles(it)
+    return it.dtype.name in PREFIX and is_long(it.m * it.n * it.k, _FEW + 1) and not by_tiles(it)
 
 
 def as_matrix(shape: Shape, strides: Strides) -> Matrix | None:

@@ -174,7 +174,7 @@ def _body(b: ir.IRBuilder, name: str, program: Program, given: Sequence[Any], ta
     work, release = _workspace(b, planned.size)
     written = {i: x for i, x in enumerate(outputs) if graph.outputs[i].aval.shape != ()}
     memory = Memory(dict(enumerate(inputs)), dict(enumerate(captures)), written, work)
-    status, scalars = emit(b, name, program, planned, memory)
+    status, scalars, _ = emit(b, name, program, planned, memory)
     alone = [(x, graph.outputs[i].aval.dtype) for i, x in enumerate(outputs) if i not in written]
     for value, (pointer, dtype) in zip(scalars, alone, strict=True):
         store(b, value, pointer, dtype)

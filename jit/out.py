@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
+from autograd.lengths import closed
 from autograd.primitive import Aval, aval_of
 from autograd.tree import Structure
 
 from .caller import Constant, Wiring, Writer
-from .signature import is_ready, ready
+from .signature import is_ready, ready, sizes_of
 
 
 def caller_with_out(wiring: Wiring) -> Callable[..., Any]:
@@ -57,10 +58,12 @@ def check_out(name: str, wiring: Wiring, out: Any, values: Sequence[Any]) -> Non
     read = [ready(x, leaf.order) for x, leaf in pairs if leaf.kind == "array"]
     read += [ready(x.source.data if isinstance(x.source, Tensor) else x.source, x.order) for x in wiring.captured]
     written: list[Any] = []
+    sizes = sizes_of(wiring.signature, values)
     for path, x, leaf in _places(name, "out", wiring.result.structure, iter(wiring.result.leaves), out):
         if x is None:
             continue
         aval = None if isinstance(leaf, Constant) else wiring.kernel.graph.outputs[leaf].aval
+        aval = None if aval is None else Aval(closed(aval.shape, sizes), aval.dtype)
         _check_array(f"`{path}` of `{name}`", aval, x)
         if any(np.may_share_memory(x, other) for other in read):
             raise ValueError(f"`{path}` of `{name}` shares memory with an array that the function reads; give another")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from autograd.lengths import is_length
 
 from .program import Buffer, Compute, Entry, Gather, Nest, Program, Reduce, Step, View, nests, views
 
@@ -39,7 +41,10 @@ def plan(program: Program) -> Plan:
         if buffer.kind == "work":
             first = lives.get(buffer.number, (buffer, i, i))[1]
             lives[buffer.number] = (buffer, first, i)
-    offsets, total = _first_fit(sorted(lives.values(), key=lambda life: life[1]))
+    ordered = sorted(lives.values(), key=lambda life: life[1])
+    offsets, total = _first_fit([life for life in ordered if not is_length(life[0].size)])
+    more, total = _behind([life for life in ordered if is_length(life[0].size)], total)
+    offsets |= more
     whole = sum(map(weight, program.steps))
     if whole <= LONG:
         return Plan(offsets, total, None)
@@ -74,12 +79,35 @@ def _first_fit(lives: list[tuple[Buffer, int, int]]) -> tuple[dict[int, int], in
         while ending and ending[0][0] < first:
             _, start, end = heappop(ending)
             _release(gaps, start, end)
-        size = -(-max(buffer.size * buffer.dtype.itemsize, 1) // ALIGNMENT) * ALIGNMENT
+        size = _aligned(buffer)
         start = _take(gaps, size, total)
         total = max(total, start + size)
         offsets[buffer.number] = start
         heappush(ending, (last, start, start + size))
     return offsets, total
+
+
+def _behind(lives: list[tuple[Buffer, int, int]], total: Any) -> tuple[dict[int, Any], Any]:
+    """The offsets of buffers of open sizes, from `total` on: each takes the room of one of the very same size."""
+    offsets: dict[int, Any] = {}
+    # For each size the last steps of what has a place, and the places.
+    taken: dict[Any, list[tuple[int, Any]]] = {}
+    for buffer, first, last in lives:
+        size = _aligned(buffer)
+        places = taken.setdefault(size, [])
+        free = next((x for x in places if x[0] < first), None)
+        if free is None:
+            start, total = total, total + size
+        else:
+            start = free[1]
+            places.remove(free)
+        places.append((last, start))
+        offsets[buffer.number] = start
+    return offsets, total
+
+
+def _aligned(buffer: Buffer) -> Any:
+    return (max(buffer.size * buffer.dtype.itemsize, 1) + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
 def _take(gaps: list[tuple[int, int]], size: int, total: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from os import sep
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor, ops
-from autograd.deferred import dtypes_of
+from autograd.deferred import Deferred, dtypes_of
+from autograd.lengths import is_open
 from autograd.primitive import Aval, Primitive
 from autograd.tape import PACKAGE, Guard, Node, Tape, user_line
 from autograd.tensor import lift
@@ -240,6 +242,8 @@ class GraphBuilder:
         if isinstance(value, np.generic):
             # A tensor may be given other data later.
             return None if isinstance(source, Tensor) else Literal.of(value, value.dtype)
+        if type(value) is Deferred:
+            return self.repeated(value)
         if not value.size or any(value.strides) or not _is_immutable(value):
             return None
         number = Literal.of(value.flat[0], value.dtype)
@@ -247,7 +251,18 @@ class GraphBuilder:
             return number
         return self.equation(ops.expand, (number,), (("shape", value.shape),), _aval(value))
 
+    def repeated(self, value: Deferred) -> Atom | None:
+        """What a constant of an open shape is made by."""
+        if value.equation is None or not is_open(value.shape):
+            return None
+        primitive, inputs, params = value.equation
+        atoms = tuple([self.atom(x, x) for x in inputs])
+        return self.equation(primitive, atoms, tuple(sorted(params.items())), _aval(value))
+
     def capture(self, source: Any, value: Any) -> Var:
+        if is_open(value.shape):
+            # An array that is there has the length that it has.
+            [operator.index(n) for n in value.shape]
         value = np.asarray(value)
         check_dtype(value.dtype)
         aval, order = _aval(value), order_of(value)
@@ -262,7 +277,7 @@ class GraphBuilder:
 
     def constant(self, value: Any, primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Atom:
         """The atom of an input that is no tensor: a number is part of the program, an array is captured."""
-        if isinstance(value, np.ndarray | np.generic):
+        if isinstance(value, np.ndarray | np.generic | Deferred):
             return self.atom(value, value)
         dtype = _weak_dtype(primitive, values, i, out)
         known = self.numbers.get((id(value), dtype))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from autograd.lengths import is_long
+
 from .program import (
     Again,
     Blocks,
@@ -32,7 +34,7 @@ def stored(program: Program, least: int) -> set[int]:
     """The numbers of the buffers of the workspace, of so many elements at least, that loops store to."""
     loops = [step for step in program.steps if isinstance(step, Nest) and step.shape != ()]
     buffers = [entry.target.buffer for nest in loops for entry in nest.entries if isinstance(entry, Store)]
-    return {buffer.number for buffer in buffers if buffer.kind == "work" and buffer.size >= least}
+    return {buffer.number for buffer in buffers if buffer.kind == "work" and is_long(buffer.size, least)}
 
 
 def in_places(program: Program, places: Places) -> Program:

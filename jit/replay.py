@@ -11,11 +11,12 @@ import numpy as np
 from autograd import Tensor, enable_grad, is_grad_enabled, ops
 from autograd.context import Cotangents
 from autograd.functions.arguments import expanded
+from autograd.lengths import is_length, length
 from autograd.ops.broadcasting import repeated
 from autograd.ops.masking import Masked, filled
 from autograd.primitive import aval_of
 from autograd.tape import current_tape
-from autograd.tensor import swept
+from autograd.tensor import open_number, swept
 from autograd.transforms import fresh
 
 from .body import bind, element_of, placeholder, recorded_body, united
@@ -24,6 +25,7 @@ from .loop import SHARED
 from .residuals import with_residuals
 from .rooms import roomier
 from .signature import Order
+from .sized import of_shapes
 
 
 def replay(graph: Graph, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -42,6 +44,8 @@ def replay(graph: Graph, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
             if key not in loops:
                 loops[key] = bind(loop, given, pullback if isinstance(loop, Loop) else pullback_of_choice)
             known[out] = loops[key][pick]
+        elif primitive is length and is_length(dict(params)["n"]) and current_tape() is not None:
+            known[out] = open_number(dict(params)["n"])
         else:
             known[out] = primitive(*given, **dict(params))
     return [read(x) for x in graph.outputs], [read(x) for x in graph.guards]
@@ -68,7 +72,8 @@ def cotangents(
         graph = roomier(graph, tape.control.room)
     with enable_grad():
         xs = [fresh(x) if want else x for x, want in zip(values, wanted, strict=True)]
-        outputs, _ = replay(graph, permuted(xs, orders))
+        given = permuted(xs, orders)
+        outputs, _ = replay(of_shapes(graph, [x.shape for x in given]), given)
         targets = [x for x, want in zip(xs, wanted, strict=True) if want]
         found = _swept(outputs, gs, targets, create_graph)
     rest = iter([np.zeros(x.shape, x.dtype) if g is None else g for x, g in zip(targets, found, strict=True)])

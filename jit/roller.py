@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import ops
+from autograd.lengths import closed
 from autograd.primitive import Aval, Primitive
 
 from .graph import Atom, Equation, Graph, Literal, Loop, Var
@@ -105,8 +106,8 @@ class Roller:
         last = {x: i for i, equation in enumerate(window) for x in equation.inputs}
         for i, equation in enumerate(window[:p]):
             # It is carried over every boundary behind itself, up to its last reader.
-            change[i + 1] += equation.out.aval.size
-            change[last.get(equation.out, i) + 1] -= equation.out.aval.size
+            change[i + 1] += closed(equation.out.aval.size)
+            change[last.get(equation.out, i) + 1] -= closed(equation.out.aval.size)
         over = np.cumsum(change)
         return int(np.argmin(over[:p] + over[p : 2 * p]))
 

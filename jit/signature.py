@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd import Tensor
+from autograd.lengths import is_length, is_open
 from autograd.primitive import Shape
 from autograd.tree import Structure, flatten
 
@@ -45,6 +47,12 @@ def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Signatu
     """The signature of a call, and the leaves of its arguments."""
     values, structure = flatten((args, kwargs))
     return Signature(structure, tuple([leaf_of(x) for x in values])), values
+
+
+def sizes_of(signature: Signature, values: Sequence[Any]) -> dict[str, int]:
+    """The open sizes of a signature, by name, as they are for the leaves of a call."""
+    pairs = [(leaf.shape, np.shape(x)) for leaf, x in zip(signature.leaves, values, strict=True) if is_open(leaf.shape)]
+    return {str(n): m for lengths, shape in pairs for n, m in zip(lengths, shape, strict=True) if is_length(n)}
 
 
 def leaf_of(x: Any) -> Leaf:

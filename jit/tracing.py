@@ -11,6 +11,8 @@ import numpy as np
 
 import autograd as ag
 from autograd import Tensor
+from autograd.deferred import Deferred
+from autograd.lengths import is_open
 from autograd.tape import STATE, Control, Tape, onto
 from autograd.tensor import constant
 from autograd.tree import flatten, unflatten
@@ -56,7 +58,7 @@ def _run(
     given = [x if leaf.kind == "static" else _traced(x, leaf) for x, leaf in zip(values, signature.leaves, strict=True)]
     args, kwargs = unflatten(signature.structure, given)
     inputs = [x for x, leaf in zip(given, signature.leaves, strict=True) if leaf.kind != "static"]
-    with _recorded(room, noting) as tape:
+    with _recorded(room, noting, any(is_open(leaf.shape) for leaf in signature.leaves)) as tape:
         outcome = function(*args, **kwargs)
         return _Run(tape, inputs, outcome, _accumulated(function, tape, inputs, values, signature))
 
@@ -129,7 +131,7 @@ def _traced(x: Any, leaf: Any) -> Tensor:
     data = weak(x.data if isinstance(x, Tensor) else x)
     if isinstance(data, np.ndarray) and not data.dtype.isnative:
         data = data.astype(data.dtype.newbyteorder("="))
-    made = constant(data)
+    made = constant(Deferred.of(data, leaf.shape) if is_open(leaf.shape) else data)
     made.requires_grad = leaf.requires_grad
     return made
 
@@ -140,13 +142,14 @@ def _value(x: Tensor, numbers: bool) -> Any:
 
 
 @contextmanager
-def _recorded(room: int | None, noting: bool) -> Iterator[Tape]:
+def _recorded(room: int | None, noting: bool, open: bool) -> Iterator[Tape]:
     """Records, with gradients enabled; the `.grad` of tensors from outside is put back at the end.
 
-    **Arguments:** as for `trace`; for a `room` of `None` everything is computed, step by step.
+    **Arguments:** as for `trace`; for a `room` of `None` everything is computed, step by step; `open`, whether there are
+    open lengths.
     """
     control = None if room is None else Control(recorded_loop, recorded_while, recorded_switch, room)
-    made = Tape() if control is None else Tape(True, control, None if noting else rolled_results)
+    made = Tape() if control is None else Tape(True, control, None if noting else rolled_results, open)
     if noting:
         made.nodes = NotedNodes()
     with ag.enable_grad(), onto(made) as tape:

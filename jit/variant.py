@@ -86,17 +86,19 @@ def compiled(
     run: Trace,
     signature: Signature,
     threads: int,
+    graph: Graph | None,
     link: Link | None,
-    refused: Callable[[int], None],
+    refused: Callable[[int], None] | None,
     recording: float,
 ) -> Variant:
     """The variant of a run.
 
-    **Arguments:** `threads`, as graphs have them; `link` and `refused`, as `Wiring` has them, the latter for kernels
-    with a limited number of steps; `recording`, how long the run has taken.
+    **Arguments:** `threads`, as graphs have them; `graph`, that of the run after all passes where it is known; `link`
+    and `refused`, as `Wiring` has them, the latter for kernels with a limited number of steps; `recording`, how long the
+    run has taken.
     """
     start = perf_counter()
-    graph, captured = _without_unused(optimise(run.recording.graph), run.recording.captured)
+    graph, captured = _without_unused(optimise(run.recording.graph) if graph is None else graph, run.recording.captured)
     optimised = perf_counter()
     kernel = kernel_of(graph._replace(threads=threads))
     times = Times(recording, optimised - start, perf_counter() - optimised)

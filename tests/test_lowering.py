@@ -6,6 +6,7 @@ import jit
 from autograd import ops, stop_gradient
 from autograd.custom import custom_call
 from autograd.function import function_call, function_output
+from autograd.lengths import length
 from autograd.primitive import PRIMITIVES, Aval, Primitive
 from autograd.rerun import rerun_call, rerun_output
 from jit import fuse
@@ -33,6 +34,8 @@ WAYS = [
     set(PARTS),
     set(SHARED),
     {custom_call},
+    # A number that the kernel computes from the shapes of its arguments.
+    {length},
     set(LAPACK),
     # A pass has others in their place.
     set(FACTORED),

@@ -10,6 +10,7 @@ import pytest
 from autograd import ops
 from autograd.custom import custom_call
 from autograd.function import function_call, function_output
+from autograd.lengths import length
 from autograd.primitive import PRIMITIVES, Primitive
 from autograd.rerun import rerun_call, rerun_output
 from tests.cases import CASES, REPEATED, SMOOTH, has_rule
@@ -24,9 +25,10 @@ _NAMES = subprocess.run(
     text=True,
     check=True,
 )
-#: What stands on a tape for functions of the user's, loops among them, which have tests of their own.
-USERS = {custom_call, function_call, function_output, rerun_call, rerun_output}
-EVERY = [PRIMITIVES[name] for name in sorted(_NAMES.stdout.split()) if PRIMITIVES[name] not in USERS]
+#: What stands on a tape for functions of the user's, loops among them, and for an open length; these have tests of
+#: their own.
+OTHERS = {custom_call, function_call, function_output, length, rerun_call, rerun_output}
+EVERY = [PRIMITIVES[name] for name in sorted(_NAMES.stdout.split()) if PRIMITIVES[name] not in OTHERS]
 NUMPY_OWN = [ufunc for ufunc in ops.UFUNCS if isinstance(ufunc, np.ufunc)]
 
 

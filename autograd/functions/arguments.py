@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..lengths import Length
 from ..ops.broadcasting import repeated
 from ..primitive import Shape, Traced
 from ..tape import current_tape
@@ -20,6 +21,8 @@ Axis = int | Sequence[int] | None
 # Tuples, for `isinstance` makes an object of `A | B` at each call.
 ARRAYS: Any = (Traced, np.ndarray)
 SEQUENCES = (tuple, list)
+#: The types of a length.
+WHOLE = (int, Length)
 
 # NumPy's limit on the number of axes is 64.
 ALL_AXES: tuple[tuple[int, ...], ...] = tuple([tuple(range(n)) for n in range(65)])
@@ -99,10 +102,10 @@ def axes_of(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
 
 def shape_of(sizes: Any) -> Shape:
     """A shape, given as a number or a sequence of them; a tensor among them is read, and guarded."""
-    if type(sizes) is int:
+    if type(sizes) in WHOLE:
         return (sizes,)
     if isinstance(sizes, SEQUENCES):
-        return tuple([n if type(n) is int else operator.index(n) for n in sizes])
+        return tuple([n if type(n) in WHOLE else operator.index(n) for n in sizes])
     if isinstance(sizes, np.ndarray) and sizes.ndim == 1:
         return tuple(sizes.tolist())
     return (operator.index(sizes),)

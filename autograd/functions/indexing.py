@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import ops
+from ..lengths import Length, is_length
 from ..ops.movement import slices
 from ..primitive import Shape, Traced
 from .arguments import ARRAYS, SEQUENCES, as_array, expanded, reshaped, transposed
 
 _BASIC = frozenset({int, slice, NoneType, EllipsisType})
-_BOUNDS = frozenset({int, NoneType})
+_BOUNDS = frozenset({int, NoneType, Length})
 _INTP = np.dtype(np.intp)
 
 
@@ -102,16 +103,17 @@ def _plan(items: tuple[Any, ...], shape: Shape) -> _Plan:
         if type(item) is int:
             if not -n <= item < n:
                 raise _out_of_range(item, len(index), shape)
-            index.append(item % n)
+            at = item if item >= 0 else item + n
+            index.append(at if type(at) is int else (at, 1, 1))
             continue
-        start, stop, step = item.indices(n)
-        size = len(range(start, stop, step))
+        start, stop, step = indices(item, n)
+        size = (stop - start) * step if is_length(n) else len(range(start, stop, step))
         index.append((start, size, step) if size > 1 else (start if size else 0, size, 1))
         kept.append(size)
     whole = tuple([(0, n, 1) for n in shape])
     return _Plan(
         None if tuple(index) == whole else {"index": tuple(index)},
-        tuple(kept) if None in items else None,
+        tuple(kept) if None in items or len(kept) < sum([type(i) is tuple for i in index]) else None,
         operator.itemgetter(slices(tuple(index))),
     )
 
@@ -137,6 +139,23 @@ def positioned(key: Any, shape: Shape) -> tuple[dict[str, Any], list[Any]] | Non
     index = [(0, n, 1) for n in shape] if part is None else part["index"]
     index = [None if isinstance(i, Traced) else j for i, j in zip(given, index, strict=True)]
     return {"index": tuple(index)}, positions
+
+
+def indices(item: slice, n: Any) -> tuple[Any, Any, int]:
+    """The first position, the one past the last, and the step of a slice on an axis of length `n`."""
+    start, stop, step = item.start, item.stop, item.step
+    if not is_length(n) or step not in (None, 1, -1) or (step == -1 and (start, stop) != (None, None)):
+        return item.indices(n)
+    if step == -1:
+        return n - 1, -1, -1
+    start, stop = [end if i is None else _clipped(i, n) for i, end in ((start, 0), (stop, n))]
+    return start, start if stop < start else stop, 1
+
+
+def _clipped(i: Any, n: Length) -> Any:
+    if i < 0:
+        return 0 if i + n < 0 else i + n
+    return n if i > n else i
 
 
 def _filled(items: tuple[Any, ...], shape: Shape) -> tuple[Any, ...]:

@@ -7,9 +7,8 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from .. import ops
+from ..lengths import broadcast_shapes
 from ..primitive import Shape
 from .arguments import (
     SEQUENCES,
@@ -246,7 +245,7 @@ def broadcast_arrays(*xs: Any) -> tuple[Any, ...]:
     arrays = [as_array(x) for x in xs]
     shapes = [x.shape for x in arrays]
     try:
-        shape = np.broadcast_shapes(*shapes)
+        shape = broadcast_shapes(*shapes)
     except ValueError:
         got = " and ".join(map(str, shapes))
         raise ValueError(f"`broadcast_arrays` needs shapes that broadcast together, got {got}") from None

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..deferred import Deferred
+from ..lengths import broadcast_shapes, is_open
 from ..primitive import PLAIN, Aval, Primitive, Shape, Swept
 
 # Below this size filling an array is cheaper than making a view with `np.broadcast_to`.
@@ -41,7 +43,7 @@ def _reshape_aval(x: Aval, *, shape: Shape) -> Aval:
 
 
 def _expand_aval(x: Aval, *, shape: Shape) -> Aval:
-    if np.broadcast_shapes(x.shape, shape) != shape:
+    if broadcast_shapes(x.shape, shape) != shape:
         raise ValueError(f"shape {x.shape} cannot be broadcast to {shape}")
     return Aval(shape, x.dtype)
 
@@ -143,4 +145,4 @@ def repeated(number: float, dtype: Any, shape: Shape) -> Any:
     """An array of one number that nobody can write to, so that it is known to stay that number."""
     one = np.asarray(number, dtype)
     one.flags.writeable = False
-    return np.broadcast_to(one, shape)
+    return Deferred(expand, (one,), {"shape": shape}) if is_open(shape) else np.broadcast_to(one, shape)

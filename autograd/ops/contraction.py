@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..lengths import broadcast_shapes
 from ..primitive import Aval, Primitive, Swept
 from .broadcasting import reshape, unbroadcast
 from .movement import transpose
@@ -16,7 +17,7 @@ def _matmul_aval(x: Aval, y: Aval) -> Aval:
         raise ValueError(f"shapes {x.shape} and {y.shape} do not fit together")
     rows = x.shape[-2:-1]
     columns = y.shape[-1:] if y.ndim > 1 else ()
-    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    batch = broadcast_shapes(x.shape[:-2], y.shape[:-2])
     return Aval(batch + rows + columns, np.result_type(x.dtype, y.dtype))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ..lengths import broadcast_shapes
 from ..primitive import Aval, Primitive, Rule, Swept
 from .broadcasting import astype, unbroadcast, zeros
 from .complexes import by_element, conj, real
@@ -81,7 +82,7 @@ _SCALED: dict[float, Callable[[Any, Any], Any]] = {
 def ufunc_aval(ufunc: Any, avals: tuple[Aval, ...]) -> Aval:
     """The shape and dtype of what a ufunc makes of inputs of these."""
     dtypes = ufunc.resolve_dtypes((*[x.dtype for x in avals], None))
-    return Aval(np.broadcast_shapes(*[x.shape for x in avals]), dtypes[-1])
+    return Aval(broadcast_shapes(*[x.shape for x in avals]), dtypes[-1])
 
 
 def _pow_x(_out: Any, x: Any, y: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..lengths import broadcast_shapes
 from ..primitive import Aval, Primitive, Swept, Traced
 from .broadcasting import astype, expand, unbroadcast
 
@@ -155,13 +156,13 @@ def masked(g: Any, condition: Any, taken: bool = True) -> Any:
 
 def promoted(*avals: Aval) -> Aval:
     """The shape and dtype that inputs of these have together."""
-    shape = np.broadcast_shapes(*[x.shape for x in avals])
+    shape = broadcast_shapes(*[x.shape for x in avals])
     return Aval(shape, np.result_type(*[x.dtype for x in avals]))
 
 
 def _where_aval(condition: Aval, x: Aval, y: Aval) -> Aval:
     out = promoted(x, y)
-    return Aval(np.broadcast_shapes(condition.shape, out.shape), out.dtype)
+    return Aval(broadcast_shapes(condition.shape, out.shape), out.dtype)
 
 
 def _branch(g: Any, condition: Any, x: Any, taken: bool) -> Any:

@@ -9,6 +9,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
+from autograd.lengths import broadcast_shapes, is_length
 from autograd.primitive import Shape
 
 from ..matrix import PREFIX, Product, as_matrix, by_blas, by_tiles, product_of
@@ -17,7 +18,7 @@ from . import scalar
 from .cython import address_of
 from .loops import loop, offset
 from .product import tiles
-from .types import constant, element, load, store
+from .types import constant, element, index, load, opaque, store
 
 Base = Callable[[Buffer], ir.Value]
 
@@ -30,7 +31,7 @@ def matmul(builder: ir.IRBuilder, call: Call, base: Base) -> None:
     x, y = (operand.aval.shape for operand in call.equation.inputs)
     views = (*call.operands, call.target)
     it = product_of(x, y, tuple([view.strides for view in views]), call.target.buffer.dtype)  # type: ignore[arg-type]
-    batch = np.broadcast_shapes(x[:-2], y[:-2])
+    batch = broadcast_shapes(x[:-2], y[:-2])
     left, right = (
         _aligned(view.strides[: max(len(shape) - 2, 0)], shape[:-2], batch)
         for view, shape in zip(call.operands, (x, y), strict=True)
@@ -95,8 +96,7 @@ def _plus(b: ir.IRBuilder, dtype: np.dtype[Any], x: ir.Value, y: ir.Value) -> ir
 def blas(builder: ir.IRBuilder, name: str, arguments: list[Any]) -> None:
     """Emits the call of a routine of BLAS or LAPACK; numbers and flags are passed by address, as Fortran does."""
     whole = link(name)
-    values = [_argument(x, whole) for x in arguments]
-    pointers = [_addressed(builder.module, x) if isinstance(x, ir.Constant) else x for x in values]
+    pointers = [_pointer(builder, x, whole) for x in arguments]
     symbol = "jit_" + name
     function = builder.module.globals.get(symbol)
     if function is None:
@@ -105,10 +105,16 @@ def blas(builder: ir.IRBuilder, name: str, arguments: list[Any]) -> None:
     builder.call(function, pointers)
 
 
-def _argument(x: Any, whole: ir.Type) -> ir.Value:
+def _pointer(builder: ir.IRBuilder, x: Any, whole: ir.Type) -> ir.Value:
+    if is_length(x):
+        place = alloca(builder, whole)
+        builder.store(builder.trunc(index(x), whole), place)
+        return opaque(builder, place)
     if isinstance(x, str):
-        return ir.Constant(ir.IntType(8), ord(x))
-    return ir.Constant(whole, x) if isinstance(x, int) else x
+        x = ir.Constant(ir.IntType(8), ord(x))
+    elif isinstance(x, int):
+        x = ir.Constant(whole, x)
+    return _addressed(builder.module, x) if isinstance(x, ir.Constant) else x
 
 
 def _addressed(module: ir.Module, x: ir.Constant) -> ir.Value:

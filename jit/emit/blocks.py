@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
+from autograd.lengths import is_length
+
 from ..blocks import product
 from ..graph import Atom
 from ..pool import SYMBOL, link
@@ -24,7 +26,7 @@ from .interface import interface
 from .loops import loop
 from .nest import combined, prefill
 from .product import tiles
-from .types import INDEX, POINTER, element, index, load, memory_type, opaque, store
+from .types import INDEX, POINTER, Symbol, element, index, load, memory_type, opaque, store
 
 
 class Rows(NamedTuple):
@@ -46,7 +48,8 @@ def share(
     **Arguments:** `functions`, which has those of nests and makes those of tasks; `scalars` and `memory`, the values
     and the addresses of buffers that the steps need.
     """
-    given = [*scalars.values(), *memory.values()]
+    sizes = [Symbol(x) for x in functions.sizes]
+    given = [*scalars.values(), *memory.values(), *sizes]
     context = opaque(builder, alloca(builder, INDEX, len(given)))
     for i, x in enumerate(given):
         builder.store(x, builder.gep(context, [index(i)], source_etype=INDEX))
@@ -67,6 +70,14 @@ def add_up(
 
     def total(j: ir.Value) -> ir.Value:
         found = load(builder, element(builder, base, j, dtype), dtype)
+        if is_length(tasks):
+
+            def add(i: ir.Value, totals: list[ir.Value]) -> list[ir.Value]:
+                where = builder.add(j, builder.mul(builder.add(i, index(1)), index(size)))
+                other = load(builder, element(builder, base, where, dtype), dtype)
+                return [combined(builder, partial.equation, totals[0], other, dtype)]
+
+            return loop(builder, index(tasks - 1), [found], add)[0]
         for i in range(1, tasks):
             where = builder.add(j, index(i * size))
             found = combined(
@@ -87,7 +98,7 @@ def add_up(
 
 
 def _tasks(blocks: Blocks) -> int:
-    return -(-blocks.rows // blocks.task)
+    return (blocks.rows + blocks.task - 1) // blocks.task
 
 
 class _Task:
@@ -99,10 +110,13 @@ class _Task:
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
         context, self.number = function.args
         given = []
-        for i, x in enumerate((*scalars.values(), *memory.values())):
+        sizes = [Symbol(x) for x in functions.sizes]
+        for i, x in enumerate((*scalars.values(), *memory.values(), *sizes)):
             given.append(self.builder.load(self.builder.gep(context, [index(i)], source_etype=INDEX), typ=x.type))
         self.scalars = dict(zip(scalars, given[: len(scalars)], strict=True))
-        self.memory = dict(zip(memory, given[len(scalars) :], strict=True))
+        self.memory = dict(zip(memory, given[len(scalars) :], strict=False))
+        own = zip(functions.sizes, given[len(scalars) + len(memory) :], strict=True)
+        functions.tasks[function] = {str(size): value for size, value in own}
         self.partials = {partial.buffer.number: partial for partial in blocks.partials}
         self.sums = {partial.equation.out: partial for partial in blocks.partials}
 

@@ -8,11 +8,14 @@ from typing import Any
 
 from llvmlite import ir
 
+from autograd.lengths import Lengths
+
 from ..graph import Atom
 from ..program import Nest, View
 from .interface import structure
 from .interpreter import Interpreter
 from .nest import function
+from .open import Sizes
 from .types import INDEX, POINTER, index, load, store
 from .wiring import Layout, Location
 
@@ -27,8 +30,11 @@ def moved(builder: ir.IRBuilder, address: ir.Value, distance: int) -> ir.Value:
 class Functions:
     """The functions of a kernel: one for all nests of a structure, and its pieces."""
 
-    def __init__(self, module: ir.Module, name: str, inline: bool) -> None:
+    def __init__(self, module: ir.Module, name: str, inline: bool, sizes: Lengths | None = None) -> None:
         self.module, self.name, self.inline = module, name, inline
+        # The open sizes, and their values in each task.
+        self.sizes = [] if sizes is None else [sizes.size(x) for x in sizes.values]
+        self.tasks: dict[ir.Function, Sizes] = {}
         self.made: dict[Any, ir.Function] = {}
         self.count = 0
         # The weight of the pieces so far.

@@ -15,6 +15,7 @@ import numpy as np
 from llvmlite import ir
 
 from autograd import ops
+from autograd.lengths import is_open
 
 from ..graph import Atom, Equation, Var
 from ..program import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View, by_value, origin, touched
@@ -46,8 +47,8 @@ def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: boo
     types += [POINTER] * (len(needed.results) + status) + [INDEX] * rows
     made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
     made.linkage = "internal"
-    made.attributes.add("alwaysinline" if inline and prod(nest.shape) <= _INLINED else "noinline")
-    if prod(nest.shape) <= _SHORT and len(nest.entries) >= _MANY:
+    made.attributes.add("alwaysinline" if inline and _is_at_most(nest, _INLINED) else "noinline")
+    if _is_at_most(nest, _SHORT) and len(nest.entries) >= _MANY:
         made.attributes.add("optsize")
     for argument in made.args:
         if isinstance(argument.type, ir.PointerType):
@@ -57,6 +58,10 @@ def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: boo
     _Emitter(builder, nest, needed, arguments, status, made.args[-1] if rows else None).emit()
     builder.ret_void()
     return made
+
+
+def _is_at_most(nest: Nest, iterations: int) -> bool:
+    return not is_open(nest.shape) and prod(nest.shape) <= iterations
 
 
 def scalars(

@@ -16,6 +16,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from autograd.lengths import is_length
+
 from ..matrix import Product, Strides
 from .loops import loop, offset
 from .types import CONTRACT, INDEX, POINTER, element, index, scalar_type
@@ -28,7 +30,7 @@ _ROWS, _VECTORS, _ALONE = 4, 2, 8
 _LONGEST = 128
 
 Factors = tuple[ir.Value, ir.Value]
-Length = Any
+Count = Any
 
 
 def tiles(
@@ -68,10 +70,11 @@ def _function(module: ir.Module, name: str, it: Product, axis: str) -> ir.Functi
     made.args[2].add_attribute("noalias")
     builder = ir.IRBuilder(made.append_basic_block("entry"))
     x, y, out, *given = made.args
-    lengths = {"m": it.m, "n": it.n, "k": it.k} | ({axis: given[0]} if axis else {})
+    whole = {name: index(n) if is_length(n) else n for name, n in (("m", it.m), ("n", it.n), ("k", it.k))}
+    lengths: dict[str, Count] = whole | ({axis: given[0]} if axis else {})
     tile = _Tile(builder, it, x, y, out, lengths["k"], axis == "k")
     emit = tile.outer if it.is_outer else tile.inner
-    height = _ROWS if it.m >= _ROWS or axis == "m" else 1
+    height = _ROWS if axis == "m" or is_length(it.m) or it.m >= _ROWS else 1
     width = _VECTORS if height > 1 else _ALONE if it.is_outer else 1
     width *= tile.lanes if it.is_outer else 1
 
@@ -83,7 +86,7 @@ def _function(module: ir.Module, name: str, it: Product, axis: str) -> ir.Functi
     return made
 
 
-def _over(builder: ir.IRBuilder, n: Length, size: int, emit: Callable[[ir.Value, int], None]) -> None:
+def _over(builder: ir.IRBuilder, n: Count, size: int, emit: Callable[[ir.Value, int], None]) -> None:
     """Loops over stretches of that size; what is left is a smaller one, or several of a single element."""
 
     def body(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
@@ -112,7 +115,7 @@ class _Tile:
     """The tiles of a product with sums over `k` terms, which are added to what is there, or replace it."""
 
     def __init__(
-        self, builder: ir.IRBuilder, it: Product, x: ir.Value, y: ir.Value, out: ir.Value, k: Length, adds: bool
+        self, builder: ir.IRBuilder, it: Product, x: ir.Value, y: ir.Value, out: ir.Value, k: Count, adds: bool
     ) -> None:
         self.builder, self.it, self.x, self.y, self.out = builder, it, x, y, out
         self.k, self.adds = k, adds
@@ -171,7 +174,7 @@ class _Tile:
                 total = self.builder.fadd(self.builder.load(pointer, typ=self.kind), total)
             self.builder.store(total, pointer)
 
-    def stretches(self) -> list[tuple[ir.Value, Length, int]]:
+    def stretches(self) -> list[tuple[ir.Value, Count, int]]:
         """Where vectors of terms begin, how many there are, and their length; and then those that are left."""
         b, k, lanes = self.builder, self.k, self.lanes
         if not isinstance(k, int):
@@ -185,7 +188,7 @@ class _Tile:
     def summed(
         self,
         start: ir.Value,
-        count: Length,
+        count: Count,
         step: int,
         zeros: list[ir.Value],
         factors: Callable[[ir.Value], list[Factors]],
@@ -193,7 +196,7 @@ class _Tile:
         """The sums of products at k = start, start + step, ...; long ones in parts, for the sake of rounding errors."""
         b = self.builder
 
-        def part(first: ir.Value, count: Length) -> list[ir.Value]:
+        def part(first: ir.Value, count: Count) -> list[ir.Value]:
             def body(i: ir.Value, totals: list[ir.Value]) -> list[ir.Value]:
                 pairs = factors(b.add(b.mul(i, index(step)), first))
                 return [

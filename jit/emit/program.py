@@ -41,6 +41,7 @@ from .interpreter import Rows, Script, is_plain
 from .lapack import ROUTINES
 from .loops import loop
 from .nest import scalars
+from .open import Sizes
 from .outline import last_reads, makes, pieces
 from .repeat import repeat
 from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
@@ -64,11 +65,13 @@ class Memory(NamedTuple):
         return {(kind, i): address for kind, known in kinds.items() for i, address in known.items()}
 
 
-def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory: Memory) -> tuple[Any, list[Any]]:
+def emit(
+    builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory: Memory
+) -> tuple[Any, list[Any], dict[ir.Function, Sizes]]:
     """Emits the body of a kernel.
 
     **Returns:** the status (0 where all went well, otherwise the number of the first guard that failed,
-    `OUT_OF_RANGE` or `REFUSED`), and the outputs of shape () as values.
+    `OUT_OF_RANGE` or `REFUSED`), the outputs of shape () as values, and the open sizes in each task.
     """
     few = sum(isinstance(step, Nest) and step.shape != () for step in program.steps) <= MOST_INLINED
     layout = Layout(plan)
@@ -77,14 +80,16 @@ def emit(builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory:
     def address(location: Location) -> ir.Value:
         return moved(builder, memories[location.memory], location.offset)
 
-    body = _Body(builder, layout, address, Functions(builder.module, name, few))
+    functions = Functions(builder.module, name, few, program.graph.open)
+    body = _Body(builder, layout, address, functions)
     if plan.state is None:
         body.steps(program.steps)
     else:
         body.pieces(program, memories)
     status = body.checked([body.scalar(guard) for guard in program.guards])
     returned = zip(program.graph.outputs, program.outputs, strict=True)
-    return status, [body.scalar(operand) for x, operand in returned if x.aval.shape == ()]
+    scalars = [body.scalar(operand) for x, operand in returned if x.aval.shape == ()]
+    return status, scalars, functions.tasks
 
 
 def _given(b: ir.IRBuilder, memories: ir.Value, table: ir.Value, entry: int) -> ir.Value:

@@ -12,12 +12,13 @@ import numpy as np
 from llvmlite import ir
 
 from autograd import ops
+from autograd.lengths import length
 from autograd.primitive import Primitive
 
 from ..graph import Equation
 from .random import random_bits
 from .special import SPECIAL
-from .types import BOOL, CONTRACT, cast, constant, external, intrinsic
+from .types import BOOL, CONTRACT, cast, constant, external, index, intrinsic
 from .vecmath import VECMATH
 
 Row = Callable[..., ir.Value]
@@ -30,7 +31,9 @@ def compute(builder: ir.IRBuilder, equation: Equation, operands: list[ir.Value],
 
     In a loop a transcendental function is inlined arithmetic, which vectorises; by itself a call of the C library.
     """
-    primitive, inputs, _, out = equation
+    primitive, inputs, params, out = equation
+    if primitive is length:
+        return index(dict(params)["n"])
     dtypes = [x.aval.dtype for x in inputs]
     if primitive in PREDICATES:
         target = np.result_type(*dtypes)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from autograd.lengths import Length, is_length
+
 INDEX = ir.IntType(64)
 BOOL = ir.IntType(1)
 POINTER = ir.PointerType()
@@ -53,9 +55,21 @@ def constant(value: Any, dtype: np.dtype[Any]) -> ir.Constant:
     return ir.Constant(kind, int(value))
 
 
-def index(i: int) -> ir.Constant:
-    """A position or a length as a constant."""
-    return ir.Constant(INDEX, i)
+class Symbol(ir.Value):
+    """An open length as an operand; `emit.open` has each function compute those that it uses, under their names."""
+
+    def __init__(self, length: Length) -> None:
+        self.type, self.length = INDEX, length
+        self.name = f"length.{length}"
+
+    def get_reference(self) -> str:
+        """The operand as text."""
+        return f'%"{self.name}"'
+
+
+def index(i: Any) -> ir.Value:
+    """A position or a length as a constant; an open one as the operand that stands for it."""
+    return Symbol(i) if is_length(i) else ir.Constant(INDEX, i)
 
 
 def load(builder: ir.IRBuilder, pointer: ir.Value, dtype: np.dtype[Any]) -> ir.Value:

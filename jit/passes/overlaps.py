@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from autograd import ops
+from autograd.lengths import is_long
 from autograd.primitive import Aval, Shape
 
 from ..graph import Atom, Equation, Graph, Literal
@@ -105,7 +106,7 @@ def overlaps(graph: Graph) -> Graph:
 
 def _sums(graph: Graph) -> dict[Atom, _Sum]:
     """The sums of parts that overlap and are cheap to make again."""
-    if not any(e.primitive is ops.unslice and e.out.aval.size >= LEAST for e in graph.equations):
+    if not any(e.primitive is ops.unslice and is_long(e.out.aval.size, LEAST) for e in graph.equations):
         return {}
     uses = Counter([x for equation in graph.equations for x in equation.inputs])
     uses.update([*graph.outputs, *graph.guards])
@@ -113,7 +114,7 @@ def _sums(graph: Graph) -> dict[Atom, _Sum]:
     inner: set[Atom] = set()
     found: dict[Atom, _Sum] = {}
     for equation in reversed(graph.equations):
-        if equation.primitive is not ops.add or equation.out.aval.size < LEAST or equation.out in inner:
+        if equation.primitive is not ops.add or not is_long(equation.out.aval.size, LEAST) or equation.out in inner:
             continue
         terms = _terms(equation, made, uses)
         inner.update([x for term in terms if term.primitive is ops.add for x in term.inputs])

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from autograd import ops
+from autograd.lengths import is_long
 from autograd.primitive import Aval
 
 from ..graph import Atom, Equation, Graph, Var
@@ -50,7 +51,7 @@ def _product(total: Equation, term: Equation, made: Mapping[Var, Equation]) -> l
     params, aval = dict(total.params), term.out.aval
     if term.primitive is not ops.mul or params["keepdims"] or params["axis"] not in ((0,), (1,)):
         return None
-    if aval.ndim != 2 or aval.size < LEAST or aval.dtype != np.float64:
+    if aval.ndim != 2 or not is_long(aval.size, LEAST) or aval.dtype != np.float64:
         return None
     (axis,) = params["axis"]
     shape = (aval.shape[axis],)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograd import ops
+from autograd.lengths import is_long
 from autograd.primitive import Aval, Primitive, Shape
 
 from ..graph import Atom, Equation, Graph, Literal, Params, Var
@@ -90,7 +91,8 @@ def _touches_arrays(equation: Equation) -> bool:
 def _is_tiny(equation: Equation) -> bool:
     if not (equation.primitive.elementwise or equation.primitive in RULES):
         return False
-    return all(1 <= prod(x.aval.shape) <= TINY for x in (*equation.inputs, equation.out))
+    sizes = [x.aval.size for x in (*equation.inputs, equation.out)]
+    return not any(n == 0 or is_long(n, TINY + 1) for n in sizes)
 
 
 class _Sets:

@@ -12,6 +12,7 @@ import numpy as np
 
 from autograd import ops
 from autograd.function import function_output
+from autograd.lengths import broadcast_shapes
 from autograd.primitive import Aval, Primitive
 
 from ..graph import Atom, Equation, Graph, Literal, Params, Var
@@ -68,7 +69,7 @@ class Rewriter:
             if self.source(x, ops.expand) is None:
                 continue
             smaller = (*inputs[:i], self.made[x].inputs[0], *inputs[i + 1 :])  # type: ignore[index]
-            if np.broadcast_shapes(*[y.aval.shape for y in smaller]) == out.aval.shape:
+            if broadcast_shapes(*[y.aval.shape for y in smaller]) == out.aval.shape:
                 inputs = smaller
         return inputs
 

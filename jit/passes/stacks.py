@@ -14,6 +14,7 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from autograd import ops
+from autograd.lengths import is_long
 
 from ..graph import Atom, Equation, Graph, Var
 from .dce import dce
@@ -48,7 +49,7 @@ def stacks(graph: Graph) -> Graph:
 
 
 def _sums(graph: Graph) -> dict[Var, _Sum]:
-    if sum([e.primitive in _PRODUCTS and e.out.aval.size >= LEAST for e in graph.equations]) < FEWEST:
+    if sum([e.primitive in _PRODUCTS and is_long(e.out.aval.size, LEAST) for e in graph.equations]) < FEWEST:
         return {}
     made: dict[Any, Equation] = {equation.out: equation for equation in graph.equations}
     uses = Counter([x for equation in graph.equations for x in equation.inputs])
@@ -56,7 +57,7 @@ def _sums(graph: Graph) -> dict[Var, _Sum]:
     inner: set[Atom] = set()
     found = {}
     for equation in reversed(graph.equations):
-        if equation.primitive is ops.add and equation.out not in inner and equation.out.aval.size >= LEAST:
+        if equation.primitive is ops.add and equation.out not in inner and is_long(equation.out.aval.size, LEAST):
             terms = _terms(equation, made, uses, inner)
             products = [None if uses[x] != 1 or x not in made else _product(made[x], made) for x in terms]
             others = [x for x, product in zip(terms, products, strict=True) if product is None]

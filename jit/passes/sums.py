@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from autograd import ops
+from autograd.lengths import is_long
 from autograd.primitive import Aval, Primitive
 
 from ..graph import Atom, Equation, Graph, Loop, Var
@@ -104,7 +105,9 @@ def _products(loop: Loop) -> list[_Product]:
     found = []
     for place in range(loop.carried):
         own, equation = body.inputs[m + place], made.get(body.outputs[place])  # type: ignore[arg-type]
-        if equation is None or equation.primitive is not ops.add or own.aval.size < LEAST or own.aval.ndim != 2:
+        if equation is None or equation.primitive is not ops.add or own.aval.ndim != 2:
+            continue
+        if not is_long(own.aval.size, LEAST):
             continue
         if uses[own] != 1 or uses[equation.out] != 1 or own not in equation.inputs or own.aval.dtype.kind != "f":
             continue
