@@ -145,8 +145,8 @@ def _value(x: Tensor, numbers: bool) -> Any:
 def _recorded(room: int | None, noting: bool, open: bool) -> Iterator[Tape]:
     """Records, with gradients enabled; the `.grad` of tensors from outside is put back at the end.
 
-    **Arguments:** as for `trace`; for a `room` of `None` everything is computed, step by step; `open`, whether there are
-    open lengths.
+    **Arguments:** as for `trace`; for a `room` of `None` everything is computed, step by step; `open`, whether there
+    are open lengths.
     """
     control = None if room is None else Control(recorded_loop, recorded_while, recorded_switch, room)
     made = Tape() if control is None else Tape(True, control, None if noting else rolled_results, open)

@@ -94,8 +94,8 @@ def compiled(
     """The variant of a run.
 
     **Arguments:** `threads`, as graphs have them; `graph`, that of the run after all passes where it is known; `link`
-    and `refused`, as `Wiring` has them, the latter for kernels with a limited number of steps; `recording`, how long the
-    run has taken.
+    and `refused`, as `Wiring` has them, the latter for kernels with a limited number of steps; `recording`, how long
+    the run has taken.
     """
     start = perf_counter()
     graph, captured = _without_unused(optimise(run.recording.graph) if graph is None else graph, run.recording.captured)
