@@ -210,11 +210,12 @@ def _among(x: Any, args: Sequence[Any]) -> bool:
 def _function_vjps(g: Any, out: Any, *inputs: Any, context: Context) -> list[Any]:
     """The gradients of a call's arguments by `backward`, on tensors; `out` is a tensor if they are to be recorded."""
     count, bound = len(context._avals), copy(context)
-    bare = not isinstance(out, Tensor)
+    gs = g if isinstance(g, Cotangents) else Cotangents([g])
+    # Forward mode follows the gradients alone.
+    bare = not any(isinstance(x, Tensor) for x in (out, *gs))
     needs = zip(inputs, context.needs_input_grad, strict=False)
     bound.needs_input_grad = tuple([x.requires_grad if isinstance(x, Tensor) else need for x, need in needs])
     bound._saved = [_restored(context, out, k, x) for k, x in enumerate(inputs[count:])]
-    gs = g if isinstance(g, Cotangents) else Cotangents([g])
     given = [_given(context, aval, x) for aval, x in zip(context._outputs, gs, strict=True)]
     if bare:
         with no_grad():

@@ -454,3 +454,25 @@ def test_a_recording_refuses_what_it_cannot_follow():
 
     with pytest.raises(RuntimeError, match=r"`F`: `ctx.x` holds a tensor, .* keep it with `ctx.save_for_backward`"):
         jit.grad(lambda x: made(attribute, lambda ctx, g: g).apply(x).sum())(x)
+
+
+def test_forward_mode_follows_backward():
+    class Squared(ag.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * 2 * x
+
+    class Once(Squared):
+        backward = staticmethod(ag.once_differentiable(Squared.backward))
+
+    value, tangent = ag.jvp(Squared.apply, (np.array(2.0),), (np.array(3.0),))
+    assert (float(value), float(tangent)) == (4, 12)
+    np.testing.assert_array_equal(ag.jacfwd(Squared.apply)(np.array([1.0, 2.0])), [[2, 0], [0, 4]])
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        ag.jvp(Once.apply, (np.array(2.0),), (np.array(3.0),))
