@@ -83,9 +83,13 @@ class Context:
                 )
         self._saved = tensors
 
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Keeps them for `jvp`, as `save_for_backward` does: both read the same `saved_tensors`."""
+        self.save_for_backward(*tensors)
+
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """What `save_for_backward` was given, in `backward`."""
+        """What `save_for_backward` was given, in `backward` and `jvp`."""
         return tuple(self._saved)
 
     def mark_non_differentiable(self, *outputs: Tensor) -> None:

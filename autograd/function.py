@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .context import Context, Cotangents, Kept, Output, fitted
+from .functions.elementwise import clone
 from .hooks import turned
 from .ops.broadcasting import zeros
 from .primitive import Aval, Primitive, aval_of
@@ -31,6 +32,10 @@ class Function:
     without recording gradients. `backward(ctx, *grads)` gets the gradient of each output and returns that of each
     argument, `None` where there is none; written in functions of this library, it can be differentiated again.
     As in PyTorch, `forward(*args)` without `ctx` goes with `setup_context(ctx, inputs, output)`.
+
+    Derivatives in forward mode follow `backward`, unless there is `jvp(ctx, *tangents)`, which gets the tangent of each
+    argument, `None` for those without one, and returns that of each output. `backward` is not differentiated by the
+    gradients that it gets then, so it may be `once_differentiable`.
 
     `apply(*args)` calls it. A compiled function records what `forward` and `backward` do to tensors; a function of
     arrays, by NumPy or Numba, is compiled through `autograd.custom`.
@@ -58,6 +63,7 @@ class Function:
     """
 
     setup_context: Callable[..., Any] | None = None
+    jvp: Callable[..., Any] | None = None
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -217,13 +223,26 @@ def _function_vjps(g: Any, out: Any, *inputs: Any, context: Context) -> list[Any
     bound.needs_input_grad = tuple([x.requires_grad if isinstance(x, Tensor) else need for x, need in needs])
     bound._saved = [_restored(context, out, k, x) for k, x in enumerate(inputs[count:])]
     given = [_given(context, aval, x) for aval, x in zip(context._outputs, gs, strict=True)]
+    forwards = not bare and context._function.jvp is not None
     if bare:
         with no_grad():
             found = context._function.backward(bound, *given)
     else:
-        found = context._function.backward(bound, *given)
-    gradients = _counted(context, found)
-    return [_checked(context, i, x, bare) for i, x in enumerate(gradients)] + [None] * (len(inputs) - count)
+        fixed = [x.detach() if forwards and x is not None else x for x in given]
+        found = context._function.backward(bound, *fixed)
+    gradients = [_checked(context, i, x, bare) for i, x in enumerate(_counted(context, found))]
+    if forwards:
+        gradients = _forwards(bound, given, gradients)
+    return gradients + [None] * (len(inputs) - count)
+
+
+def _forwards(bound: Context, given: Sequence[Tensor | None], gradients: Sequence[Any]) -> list[Any]:
+    """The gradients of arguments, connected with those of the outputs by `jvp`."""
+    call, saved = copy(bound), bound.saved_tensors
+    call._saved = ()
+    zeros_of = iter(_Tangents.apply(call, len(saved), *saved, *given))
+    added = [turned(next(zeros_of)) if need else None for need in call.needs_input_grad]
+    return [x if x is None or zero is None else x + zero for x, zero in zip(gradients, added, strict=True)]
 
 
 def _restored(context: Context, out: Any, k: int, x: Any) -> Tensor | None:
@@ -346,3 +365,33 @@ class _Once(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
+class _Tangents(Function):
+    """Zeros, added to the gradients that `backward` gives: their derivative by the gradients of the outputs is `jvp`.
+
+    A sweep gives gradients as a linear function of those of the outputs, and the transpose of that is `jvp`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, call: Context, count: int, *tensors: Any) -> Any:
+        ctx.call, ctx.count = call, count
+        ctx.save_for_backward(*tensors[:count])
+        wanted = [aval for aval, need in zip(call._avals, call.needs_input_grad, strict=True) if need]
+        return tuple([clone(constant(zeros(aval))) for aval in wanted if aval is not None])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        call, given = copy(ctx.call), iter(grads)
+        call._saved = ctx.saved_tensors
+        tangents = [turned(next(given)) if need else None for need in call.needs_input_grad]
+        found = call._function.jvp(call, *tangents)
+        outputs = found if isinstance(found, tuple | list) else (found,)
+        if len(outputs) != len(call._outputs):
+            raise RuntimeError(
+                f"`jvp` of the function {call} returned an incorrect number of tangents (expected "
+                f"{len(call._outputs)}, got {len(outputs)}); return one for each output of `forward`"
+            )
+        needs = ctx.needs_input_grad[2 + ctx.count :]
+        kept = [turned(x) if need and x is not None else None for x, need in zip(outputs, needs, strict=True)]
+        return (None, None, *[None] * ctx.count, *kept)

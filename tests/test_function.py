@@ -476,3 +476,86 @@ def test_forward_mode_follows_backward():
     np.testing.assert_array_equal(ag.jacfwd(Squared.apply)(np.array([1.0, 2.0])), [[2, 0], [0, 4]])
     with pytest.raises(RuntimeError, match="once_differentiable"):
         ag.jvp(Once.apply, (np.array(2.0),), (np.array(3.0),))
+
+
+class Product(ag.Function):
+    """Two outputs, x * y * n and sin(x), with a rule in each direction."""
+
+    @staticmethod
+    def forward(ctx, x, y, n):
+        ctx.save_for_backward(x, y)
+        ctx.save_for_forward(x, y)
+        ctx.n = n
+        return x * y * n, ag.sin(x)
+
+    @staticmethod
+    def backward(ctx, g, h):
+        x, y = ctx.saved_tensors
+        return g * y * ctx.n + h * ag.cos(x), g * x * ctx.n, None
+
+    @staticmethod
+    def jvp(ctx, vx, vy, vn):
+        x, y = ctx.saved_tensors
+        assert vn is None
+        vx, vy = (ag.zeros(3) if v is None else v for v in (vx, vy))
+        return (vx * y + x * vy) * ctx.n, vx * ag.cos(x)
+
+
+class OnceProduct(Product):
+    backward = staticmethod(ag.once_differentiable(Product.backward))
+
+
+def multiplied(function):
+    def f(x, y):
+        a, b = function.apply(ag.as_tensor(x), ag.as_tensor(y), 2.0)
+        return a * b
+
+    return f
+
+
+POINT = np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.2, -0.3])
+TANGENTS = np.array([1.0, -1.0, 0.5]), np.array([0.1, 0.2, 0.3])
+
+
+def known(x, y):
+    return x * y * 2.0 * ag.sin(x)
+
+
+@pytest.mark.parametrize("function", [Product, OnceProduct])
+def test_forward_mode_is_the_jvp_of_a_function(function):
+    f = multiplied(function)
+    expected = ag.jvp(known, POINT, TANGENTS)
+    for found in (ag.jvp(f, POINT, TANGENTS), jit.jvp(f)(POINT, TANGENTS)):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(ag.jacfwd(f)(*POINT), ag.jacfwd(known)(*POINT), rtol=1e-12)
+
+
+def test_derivatives_of_a_function_with_a_jvp_in_both_directions():
+    def squares(f):
+        return lambda x: ag.sum(f(x, POINT[1]) ** 2)
+
+    def tangents(f):
+        return lambda x: ag.sum(ag.jvp(lambda x: f(x, POINT[1]), (x,), TANGENTS[:1])[1] ** 2)
+
+    f, (x, _) = multiplied(Product), POINT
+    for package in (ag, jit):
+        np.testing.assert_allclose(package.grad(squares(f))(x), ag.grad(squares(known))(x), rtol=1e-12)
+        np.testing.assert_allclose(package.hessian(squares(f))(x), ag.hessian(squares(known))(x), rtol=1e-12)
+        np.testing.assert_allclose(package.grad(tangents(f))(x), ag.grad(tangents(known))(x), rtol=1e-12)
+
+
+def test_forward_mode_takes_the_jvp_and_not_the_backward():
+    class Doubled(Product):
+        @staticmethod
+        def jvp(ctx, *tangents):
+            return tuple(2 * v for v in Product.jvp(ctx, *tangents))
+
+    class Missing(Product):
+        @staticmethod
+        def jvp(ctx, *tangents):
+            return Product.jvp(ctx, *tangents)[0]
+
+    _, expected = ag.jvp(known, POINT, TANGENTS)
+    np.testing.assert_allclose(ag.jvp(multiplied(Doubled), POINT, TANGENTS)[1], 2 * expected, rtol=1e-12)
+    with pytest.raises(RuntimeError, match=r"`jvp` of the function Missing .* \(expected 2, got 1\)"):
+        ag.jvp(multiplied(Missing), POINT, TANGENTS)
