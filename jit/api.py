@@ -12,8 +12,9 @@ from autograd.tape import Tape
 from autograd.transforms import Argnums
 from autograd.weak import Weak
 
-from .compiled import Compiled, Options
+from .compiled import Compiled
 from .record import Recording, graph_of, source_of
+from .recordings import Options
 from .replay import permuted, replay
 
 

@@ -8,7 +8,8 @@ from typing import Any, Unpack
 import autograd as ag
 from autograd.transforms import Argnums
 
-from .compiled import Compiled, Options
+from .compiled import Compiled
+from .recordings import Options
 
 
 def jacobian(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:

@@ -146,6 +146,7 @@ ORDER = (
     "jit.shipping",
     "jit.changes",
     "jit.variant",
+    "jit.recordings",
     "jit.compiled",
     "jit.listing",
     "jit.fingerprint",
