@@ -46,9 +46,11 @@ def update(x: Any, name: str, function: Callable[[Any], Any], linear: bool = Fal
     of `x`.
     """
     check(x, name)
-    # What is saved for the sweep must not be what is about to be written over.
-    kept = linear or not gradients_enabled() or current_tape() is not None
-    value = function(x if kept else _twin(x, x.data.copy()))
+    # What is saved for the sweep must not be what is about to be written over; of a constant that is known afterwards.
+    spares = linear or not gradients_enabled() or current_tape() is not None
+    value = function(x if spares or not x.requires_grad else _twin(x, x.data.copy()))
+    if not (spares or x.requires_grad) and value.requires_grad:
+        value = function(_twin(x, x.data.copy()))
     if value.shape != x.shape:
         raise RuntimeError(
             f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(value.shape)} in `{name}`; "

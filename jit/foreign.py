@@ -43,7 +43,7 @@ def custom_functions(graph: Graph) -> Iterator[Custom]:
             if equation.primitive is custom_call and name == "function":
                 yield value
             elif isinstance(value, Loop | Choice):
-                for body in [value.body] if isinstance(value, Loop) else value.bodies:
+                for body in value.bodies:
                     yield from custom_functions(body)
 
 

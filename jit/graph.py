@@ -148,6 +148,11 @@ class Loop:
     kept: int = 0
 
     @property
+    def bodies(self) -> tuple[Graph, ...]:
+        """The body, as the only one: what goes through all bodies of a graph need not tell loops from choices."""
+        return (self.body,)
+
+    @property
     def results(self) -> list[Aval]:
         """The shape and dtype of each result."""
         avals = [x.aval for x in self.body.outputs]

@@ -91,7 +91,7 @@ def has_bounds(graph: Graph) -> bool:
     inner = [dict(x.params)["loop"] for x in graph.equations if x.primitive in SHARED]
     if any(isinstance(x, Loop) and x.dynamic for x in inner):
         return True
-    return any(has_bounds(body) for x in inner for body in ([x.body] if isinstance(x, Loop) else x.bodies))
+    return any(has_bounds(body) for x in inner for body in x.bodies)
 
 
 def _no_eval(*inputs: Any, **params: Any) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from autograd import Tensor
 from autograd.tree import LEAF, Structure, flatten
 
-from .reads import reads_of
+from .reads import filled_cells, reads_of
 
 #: What is a value as it stands, and leads to no other.
 PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
@@ -155,19 +155,18 @@ class _Walk:
                 self.waiting += found
 
     def function(self, f: FunctionType) -> None:
-        cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=False))
+        cells = filled_cells(f)
         module = f.__globals__.get("__name__")
         if not self.is_followed(module):
             if _package(module or "") in _OWN:
-                self.inner(map(_contents, cells.values()))
+                self.inner([cell.cell_contents for cell in cells.values()])
             return
         reads = reads_of(f.__code__)
         for name, where in reads.attributes.items():
             self.attributes.setdefault(name, where)
         for name, cell in cells.items():
-            if _contents(cell) is not _MISSING:
-                where = reads.free.get(name, reads.first)
-                self.place(cell, "cell_contents", False, cell.cell_contents, f"`{name}`, a variable around it", where)
+            where = reads.free.get(name, reads.first)
+            self.place(cell, "cell_contents", False, cell.cell_contents, f"`{name}`, a variable around it", where)
         for name, where in reads.globals.items():
             if name in f.__globals__:
                 self.place(f.__globals__, name, True, f.__globals__[name], f"the global `{name}`", where)
@@ -212,14 +211,6 @@ def _leaves(x: Any) -> tuple[list[Any], Structure]:
     except RecursionError:
         # A container that holds itself.
         return [x], LEAF
-
-
-def _contents(cell: Any) -> Any:
-    """What a variable around a function holds, if anything."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return _MISSING
 
 
 def _package(module: str) -> str:

@@ -1,12 +1,12 @@
-"""What the code of a function reads from outside of it, by name."""
+"""What a function and its code read from outside of it, by name."""
 
 from __future__ import annotations
 
 import dis
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"})
@@ -50,3 +50,23 @@ def reads_of(code: CodeType) -> Reads:
             names, attributes = {**found.globals, **names}, {**found.attributes, **attributes}
             free = {**{name: line for name, line in found.free.items() if name in code.co_freevars}, **free}
     return Reads(f"{code.co_filename}:{code.co_firstlineno}", names, attributes, free)
+
+
+def names_in(code: CodeType) -> Iterator[str]:
+    """All names that a code may look up outside or as attributes, those of the functions inside it too."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from names_in(inner)
+
+
+def filled_cells(function: Any) -> dict[str, Any]:
+    """The cells of a function's closure that hold something, by the names of their variables."""
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            cell.cell_contents  # noqa: B018
+        except ValueError:
+            continue
+        found[name] = cell
+    return found

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
+
+from .reads import names_in
 
 _OWN = ("autograd.", "jit.")
 
@@ -78,7 +80,7 @@ def variables_of(function: Callable[..., Any]) -> dict[str, Variable]:
     found: dict[str, Variable] = {}
     f = _innermost(function)
     if isinstance(f, FunctionType):
-        for name in _globals_of(f.__code__):
+        for name in names_in(f.__code__):
             if name in f.__globals__:
                 found[name] = Variable(name, None, f.__globals__)
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
@@ -123,10 +125,3 @@ def _innermost(function: Any) -> Any:
         held = [x.cell_contents for x in function.__closure__ or ()]
         return next((_innermost(x) for x in held if callable(x)), function)
     return function
-
-
-def _globals_of(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _globals_of(constant)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import wraps
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from numba.core import caching
 
-_EMPTY = object()
+from .reads import filled_cells, names_in
 
 
 class Seen:
@@ -39,10 +39,9 @@ def _of_function(path: str, function: Any, known: set[int]) -> Iterator[tuple[st
     if code is None or id(function) in known:
         return
     known.add(id(function))
-    names = list(dict.fromkeys(_names(code)))
-    cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+    names = list(dict.fromkeys(names_in(code)))
     values = {name: function.__globals__[name] for name in names if name in function.__globals__}
-    values |= {name: cell.cell_contents for name, cell in cells if _is_filled(cell)}
+    values |= {name: cell.cell_contents for name, cell in filled_cells(function).items()}
     values |= {f"default {i}": x for i, x in enumerate(function.__defaults__ or ())}
     for name, value in values.items():
         yield from _of_value(f"{path}/{name}", value, names, known)
@@ -63,21 +62,6 @@ def _of_value(path: str, value: Any, names: list[str], known: set[int]) -> Itera
     else:
         # What `@njit` and its relatives have made.
         yield from _of_function(path, getattr(value, "py_func", None), known)
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    """The names that code may look up outside, that of the functions inside it too."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not _EMPTY
-    except ValueError:
-        return False
 
 
 def _with_kernels(index_key: Any) -> Any:

@@ -8,7 +8,7 @@ from ..program import Call
 from . import scalar
 from .loops import loop
 from .over import Base
-from .types import POINTER, cast, constant, element, index, load, store
+from .types import apart, cast, constant, element, index, load, store
 
 
 def convolve(builder: ir.IRBuilder, call: Call, base: Base) -> None:
@@ -16,13 +16,8 @@ def convolve(builder: ir.IRBuilder, call: Call, base: Base) -> None:
     lengths = [x.aval.shape[0] for x in call.equation.inputs]
     (n, longer), (m, shorter) = sorted(zip(lengths, call.operands, strict=True), key=lambda pair: -pair[0])
     views, dtype = (longer, shorter, call.target), call.target.buffer.dtype
-    # A function of its own, as the arguments of one can be said not to overlap.
     module = builder.module
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER] * 3), module.get_unique_name("convolve"))
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    for argument in function.args:
-        argument.add_attribute("noalias")
+    function = apart(module, module.get_unique_name("convolve"), 3)
     b = ir.IRBuilder(function.append_basic_block("entry"))
     long, short, out = function.args
 

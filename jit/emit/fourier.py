@@ -13,7 +13,7 @@ from ..fourier import Stage, convolved, stages, work_size
 from ..program import Call
 from .loops import loop
 from .over import Base, over, pointer
-from .types import CONTRACT, POINTER, element, index, load, store
+from .types import CONTRACT, apart, element, index, load, store
 
 #: The real and the imaginary part of a number.
 Pair = tuple[ir.Value, ir.Value]
@@ -84,12 +84,7 @@ class _Lines:
 
     def of_pointers(self, count: int, body: Callable[[ir.IRBuilder, Sequence[ir.Value]], None]) -> ir.Function:
         """A function of so many pointers that do not alias."""
-        kind = ir.FunctionType(ir.VoidType(), [POINTER] * count)
-        made = ir.Function(self.module, kind, self.module.get_unique_name("dft"))
-        made.linkage = "internal"
-        made.attributes.add("noinline")
-        for argument in made.args:
-            argument.add_attribute("noalias")
+        made = apart(self.module, self.module.get_unique_name("dft"), count)
         b = ir.IRBuilder(made.append_basic_block("entry"))
         body(b, made.args)
         b.ret_void()

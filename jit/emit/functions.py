@@ -16,7 +16,7 @@ from .interface import structure
 from .interpreter import Interpreter
 from .nest import function
 from .open import Sizes
-from .types import INDEX, POINTER, index, load, store
+from .types import INDEX, POINTER, apart, index, load, store
 from .wiring import Layout, Location
 
 
@@ -61,12 +61,7 @@ class Functions:
 
     def piece(self) -> ir.Function:
         """A new function that is given the status, the addresses of all buffers, and its part of the table."""
-        made = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [POINTER] * 3), self.next_name())
-        made.linkage = "internal"
-        made.attributes.add("noinline")
-        for argument in made.args:
-            argument.add_attribute("noalias")
-        return made
+        return apart(self.module, self.next_name(), 3)
 
     @cached_property
     def interpreter(self) -> Interpreter:

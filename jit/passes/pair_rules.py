@@ -63,6 +63,12 @@ class Pair(NamedTuple):
     re: Part
     im: Part
 
+    def alone(self) -> Number:
+        """The part that there is, of a number with no other one."""
+        found = self.re if self.im is None else self.im
+        assert found is not None
+        return found
+
 
 def _plus(x: Part, y: Part) -> Part:
     return y if x is None else x if y is None else x + y
@@ -163,9 +169,7 @@ def div(x: Pair, y: Pair) -> Pair:
 def square(x: Pair) -> Pair:
     re, im = x
     if re is None or im is None:
-        known = re if im is None else im
-        assert known is not None
-        size = known.of(ops.square)
+        size = x.alone().of(ops.square)
         return Pair(size if im is None else -size, None)
     return Pair(re.of(ops.square) - im.of(ops.square), 2 * (re * im))
 
@@ -180,9 +184,7 @@ def size(x: Pair) -> Number:
     """The absolute value."""
     re, im = x
     if re is None or im is None:
-        known = re if im is None else im
-        assert known is not None
-        return known.of(ops.abs)
+        return x.alone().of(ops.abs)
     return re.of(ops.hypot, im)
 
 
