@@ -87,8 +87,7 @@ class NativeKernel(Seen):
     @property
     def ctypes(self) -> Any:
         """The function of C for ctypes, which keeps the kernel alive; all its arguments are addresses."""
-        count = len(self.face.inputs) + len(self.face.outputs) + 1
-        function: Any = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * count)(self.address)
+        function = _by_ctypes(self.face, self.address)
         function.kept = self
         return function
 
@@ -193,11 +192,17 @@ class NativeKernel(Seen):
         pairs = [(x, y) for i, x in enumerate(outputs) for y in (*given, *outputs[:i])]
         if any(np.may_share_memory(x, y) for x, y in pairs):
             return Status.OVERLAP, None
-        types = [ctypes.c_void_p] * (n + len(outputs) + 1)
-        call = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self.native.address)
+        # Python may call it also where C may not, since the kernel goes back to Python.
+        call = _by_ctypes(face, self.native.address)
         status = Status(call(*[x.ctypes.data for x in (*given, *outputs)], self.data))
         values = [x if x.ndim else x.item() for x in outputs]
         return status, built(face.numbers if args[n:] else face.result, values)
+
+
+def _by_ctypes(face: Face, address: int) -> Any:
+    """The function of C at that address for ctypes."""
+    count = len(face.inputs) + len(face.outputs) + 1
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * count)(address)
 
 
 def _table(arrays: Sequence[Any]) -> np.ndarray[Any, Any]:
