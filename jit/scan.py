@@ -17,6 +17,8 @@ from .body import bind, body_of, element_of, placeholder, recorded_body, united
 from .graph import Loop
 from .loop import loop_call
 from .passes.carries import padded
+from .periods import stretches
+from .record import live, source_of
 from .replay import pullback, pullback_of_choice, replay
 from .residuals import with_candidates
 from .roll import LEAST_SAVED, rolled
@@ -131,6 +133,8 @@ def rolled_results(
     if arrays:
         tape.notes.append(f"nothing is rolled: Python took a whole array at {arrays[0]}")
         return outputs
+    if not _repeats(recent, inputs, outputs):
+        return outputs
     body = body_of(recent, inputs, outputs)
     found = rolled(body.graph)
     tape.notes += found.notes
@@ -147,3 +151,13 @@ def rolled_results(
     made = [Guard(x.node or x, True, place) for x, place in zip(conditions, places, strict=True)]
     tape.guards[guard:] = [*rest, *made]
     return results
+
+
+def _repeats(tape: Tape, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> bool:
+    """Whether a graph of the tape could have loops, as its nodes show for less than it takes to make the graph."""
+    nodes = live(tape, [source_of(x) for x in outputs], {id(source_of(x)) for x in inputs})
+    if any(x.primitive is loop_call for x in nodes):
+        return True
+    # Every second equation at least is a node's own; the others are made of its operands.
+    least = LEAST_SAVED // 2
+    return any(x.saved >= least for x in stretches([(x.primitive, x.out.shape) for x in nodes]))
