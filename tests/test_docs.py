@@ -1,5 +1,8 @@
 """The table of operations is that of the registry, and its conventions are what the library does."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,8 @@ from autograd import ops
 from autograd.primitive import Primitive
 from docs import operations
 from docs.operations import CONVENTIONS
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_page_is_up_to_date():
@@ -27,3 +32,12 @@ def test_a_convention(convention, grad):
     with np.errstate(all="ignore"):
         found = grad(convention.function)(convention.at)
     np.testing.assert_array_equal(found, convention.derivative)
+
+
+@pytest.mark.parametrize(("name", "count"), [("engines", 3), ("solvers", 1)])
+def test_what_needs_other_packages_is_quoted_from_the_examples(name, count):
+    sources = [path.read_text() for path in sorted((ROOT / "examples").glob("*.py"))]
+    text = (ROOT / "docs" / f"{name}.md").read_text()
+    quotes = re.findall(r"^```py\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(quotes) == count
+    assert [quote for quote in quotes if not any(quote in source for source in sources)] == []

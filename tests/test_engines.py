@@ -139,10 +139,3 @@ def test_mpi():
     assert done.returncode == 0, done.stderr
     found = fit(over_shards(on_shard, READ))
     assert f"MPI, 2 ranks         loss {found.fun:.12f} after {found.nfev} gradients" in done.stdout
-
-
-def test_the_document_quotes_the_examples():
-    sources = [path.read_text() for path in sorted((ROOT / "examples").glob("shards*.py"))]
-    quotes = re.findall(r"^```py\n(.*?)^```$", (ROOT / "docs" / "engines.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert len(quotes) == 3
-    assert [quote for quote in quotes if not any(quote in source for source in sources)] == []
