@@ -81,7 +81,7 @@ def test_the_metadata_is_what_the_documents_say():
         "numba",
         "llvmlite",
     }
-    assert set(PROJECT["optional-dependencies"]) == {"test", "bench", "dask", "mpi", "peers", "docs"}
+    assert set(PROJECT["optional-dependencies"]) == {"test", "bench", "dask", "mpi", "solvers", "peers", "docs"}
     assert PROJECT["license"] == "MIT"
     assert (ROOT / "LICENSE").read_text().startswith("MIT License")
 

@@ -1,14 +1,39 @@
-"""Solvers and samplers, where they are installed, that call kernels by their addresses."""
+"""Solvers and samplers that take derivatives: SciPy's, and those of the extra `solvers` where they are installed."""
 
 import warnings
 
 import numpy as np
 import pytest
+from numba import njit
 from scipy import LowLevelCallable
+from scipy.integrate import quad
+from scipy.optimize import curve_fit, minimize
 
 import autograd as ag
 import jit
 from examples.nuts import EFFECTS, ERRORS
+
+T = np.linspace(0, 2, 20)
+TRUE = np.array([3.0, 1.5])
+Y = TRUE[0] * np.exp(-TRUE[1] * T)
+
+
+def model(t, scale, rate):
+    return scale * np.exp(-rate * t)
+
+
+def squares(p, y):
+    return np.sum((model(T, p[0], p[1]) - y) ** 2)
+
+
+def rosenbrock(x):
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def robertson(t, x):
+    """A reaction of three substances, of which the fast ones make it stiff."""
+    slow, fast, fastest = 0.04 * x[0], 1e4 * x[1] * x[2], 3e7 * x[1] ** 2
+    return np.stack([fast - slow, slow - fast - fastest, fastest])
 
 
 def low_level(callback):
@@ -79,3 +104,104 @@ def test_nutpie_samples_a_density_with_its_data():
     found = np.asarray(draws.posterior["q"])
     assert found[..., 0].mean() == pytest.approx(4.4, abs=0.4)
     assert np.exp(found[..., 1]).mean() == pytest.approx(3.6, abs=0.5)
+
+
+def test_minimize_takes_products_with_the_hessian():
+    fast, product = jit.value_and_grad(rosenbrock), jit.hvp(rosenbrock)
+    for method in "Newton-CG", "trust-ncg", "trust-krylov":
+        found = minimize(fast, np.zeros(6), jac=True, hessp=product, method=method)
+        assert found.nhev > 0
+        np.testing.assert_allclose(found.x, 1, atol=1e-4)
+
+
+def test_curve_fit_takes_the_columns_of_the_jacobian():
+    by_parameters = jit.jacobian(model, (1, 2))
+    jac = lambda t, *p: np.stack(by_parameters(t, *map(float, p)), axis=1)
+    found, covariance = curve_fit(jit.compile(model), T, Y, p0=(1.0, 1.0), jac=jac)
+    np.testing.assert_allclose(found, TRUE, rtol=1e-8)
+    assert covariance.shape == (2, 2)
+
+
+def test_quad_integrates_a_derivative_without_python():
+    slope = jit.grad(lambda rate, x: np.exp(-rate * x)).kernel(2.0, 1.0)
+    callback = slope.callback("double f(double in1, void *data)", 2.0)
+    assert quad(low_level(callback), 0, np.inf)[0] == pytest.approx(-1 / 4, rel=1e-9)
+
+
+def test_iminuit_takes_the_gradient_and_finds_the_errors():
+    iminuit = pytest.importorskip("iminuit")
+    fast = jit.value_and_grad(lambda p: squares(p, Y))
+    found = iminuit.Minuit(lambda p: fast(p)[0], np.ones(2), grad=lambda p: fast(p)[1]).migrad()
+    assert found.valid
+    assert found.ngrad > 0
+    np.testing.assert_allclose(found.values, TRUE, rtol=1e-3)
+    expected = np.linalg.inv(jit.hessian(squares)(np.array(found.values), Y) / 2)
+    found.hesse()
+    np.testing.assert_allclose(found.covariance, expected, rtol=1e-2)
+
+
+def test_nlopt_takes_a_gradient_in_place_and_constraints():
+    """Minimum of sqrt(x1) above two cubics, the example of NLopt's tutorial."""
+    nlopt = pytest.importorskip("nlopt")
+
+    def taken(f):
+        fast = jit.value_and_grad(f)
+        return lambda x, g: float(fast(x, out=(None, g))[0] if g.size else fast(x)[0])
+
+    solver = nlopt.opt(nlopt.LD_SLSQP, 2)
+    solver.set_lower_bounds([-10.0, 1e-9])
+    solver.set_min_objective(taken(lambda x: np.sqrt(x[1])))
+    solver.add_inequality_constraint(taken(lambda x: (2 * x[0]) ** 3 - x[1]), 1e-9)
+    solver.add_inequality_constraint(taken(lambda x: (1 - x[0]) ** 3 - x[1]), 1e-9)
+    solver.set_xtol_rel(1e-9)
+    np.testing.assert_allclose(solver.optimize([1.234, 5.678]), [1 / 3, 8 / 27], rtol=1e-6)
+
+
+@pytest.mark.parametrize("products", [False, True], ids=["jacfn", "jactimes"])
+def test_cvode_takes_a_jacobian_or_its_products(products):
+    cvode = pytest.importorskip("sksundae.cvode")
+    x = np.array([1.0, 0.0, 0.0])
+    slope, jacobian = jit.compile(robertson), jit.jacobian(robertson, 1)
+    product = jit.compile(lambda t, x, v: ag.jvp(lambda x: robertson(t, x), (x,), (v,))[1])
+    calls = []
+
+    def rhsfn(t, x, out):
+        slope(t, x, out=out)
+
+    def jacfn(t, x, xp, out):
+        calls.append(t)
+        out[:] = jacobian(t, x)
+
+    def times(t, x, xp, v, out):
+        calls.append(t)
+        out[:] = product(t, x, v)
+
+    if products:
+        options = {"linsolver": "gmres", "krylov_dim": 3, "jactimes": cvode.CVODEJacTimes(None, times)}
+    else:
+        options = {"jacfn": jacfn}
+    solver = cvode.CVODE(rhsfn, rtol=1e-8, atol=1e-12, **options)
+    found = solver.solve(np.array([0.0, 0.4, 4.0, 40.0]), x)
+    assert found.success
+    assert calls
+    # The values of the table in CVODE's own example.
+    np.testing.assert_allclose(found.y[-1], [7.158e-01, 9.186e-06, 2.842e-01], rtol=1e-3)
+
+
+def test_many_fits_run_in_one_compiled_loop_of_scijit():
+    optimize = pytest.importorskip("scijit.optimize")
+    kernel, minimum = jit.value_and_grad(squares).kernel(np.ones(2), T), optimize.fmin_l_bfgs_b
+
+    @njit
+    def value_and_gradient(p, y):
+        return kernel(p, y)
+
+    @njit
+    def fits(ys):
+        found = np.empty((len(ys), 2))
+        for i in range(len(ys)):
+            found[i] = minimum(value_and_gradient, np.ones(2), args=(ys[i],))[0]
+        return found
+
+    wanted = np.random.default_rng(0).uniform(0.5, 3, (50, 2))
+    np.testing.assert_allclose(fits(wanted[:, :1] * np.exp(-wanted[:, 1:] * T)), wanted, atol=1e-3)
