@@ -11,10 +11,11 @@ from .listing import explain_recording
 from .native import Status
 from .native_kernel import NativeKernel
 from .pool import get_num_threads, set_num_threads
+from .vmap import vmap
 
 __all__ = [
     "SIGNATURES", "CacheInfo", "Compiled", "Graph", "HotTapesInfo", "NativeKernel", "Status", "cache_info",
     "clear_cache", "compile", "disable_hot_tapes", "enable_hot_tapes", "explain_recording", "get_num_threads", "grad",
     "hessian", "hot_tapes_info", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "set_num_threads", "value_and_grad",
-    "vjp",
+    "vjp", "vmap",
 ]  # fmt: skip

@@ -105,7 +105,7 @@ sum = Primitive(
 astype = Primitive(
     "astype",
     eval=_astype_eval,
-    aval=lambda x, *, dtype: Aval(x.shape, dtype),
+    aval=lambda x, *, dtype: Aval(x.shape, np.dtype(dtype)),
     vjps=(lambda g, _, x, *, dtype: astype(g, dtype=x.dtype),),
     saves="shapes",
     elementwise=True,
