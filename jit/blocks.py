@@ -44,8 +44,8 @@ from .program import (
 # Picoseconds of work below which it is not shared among threads, and what an operation takes on one element.
 WORTH = 100_000_000
 _CHEAP, _COSTLY, _TERM = 150, 1500, 100
-# Into how many tasks the rows are divided, and how many bytes the rows of a block have.
-_TASKS, _BYTES = 16, 128 * 1024
+# Into how many tasks rows are divided, and how many bytes the rows of a block have.
+TASKS, _BYTES = 16, 128 * 1024
 # Rows of a task are a multiple of this, so that no two threads write to one cache line.
 _ALIGNED = 64
 _FEWEST = 64
@@ -106,7 +106,7 @@ def _rows(step: Step) -> list[int]:
     return []
 
 
-def _cost(step: Step) -> int:
+def cost(step: Step) -> int:
     """About how many picoseconds a step takes."""
     if isinstance(step, Nest):
         made = [entry.equation.primitive for entry in step.entries if isinstance(entry, Compute | Reduce)]
@@ -120,9 +120,9 @@ def _worth(steps: Iterable[Step]) -> set[int]:
     """The numbers of rows for which there is enough work, all steps together."""
     work: defaultdict[int, int] = defaultdict(int)
     for step in steps:
-        cost = _cost(step)
+        found = cost(step)
         for rows in set(_rows(step)):
-            work[rows] += cost
+            work[rows] += found
     return {rows for rows, cost in work.items() if cost >= WORTH and rows >= _FEWEST}
 
 
@@ -249,7 +249,7 @@ class _Region:
     def join(self, facts: _Facts, accesses: list[Access]) -> None:
         self.steps.append(facts.step)  # type: ignore[arg-type]
         self.inside.add(facts)
-        self.cost += _cost(facts.step)
+        self.cost += cost(facts.step)
         for access in accesses:
             if access not in self.accesses[access.buffer]:
                 self.accesses[access.buffer].append(access)
@@ -261,7 +261,7 @@ class _Region:
         )
         narrow = min([x.extent for xs in self.accesses.values() for x in xs if x.stride and x.writes], default=_ALIGNED)
         multiple = -(-_ALIGNED // narrow)
-        task = _rounded(self.rows, _TASKS, multiple)
+        task = _rounded(self.rows, TASKS, multiple)
         tasks = _up(self.rows, task)
         block = min(task, _rounded(_BYTES, row, multiple), key=closed) if len(self.steps) > 1 else task
         partials = []

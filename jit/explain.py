@@ -175,6 +175,7 @@ def _step(step: Step, labels: _Labels) -> str:
         backward = ", from the last to the first" if step.reverse else ""
         times = f"{step.length} times" if not step.dynamic else "as often as it says"
         times += f", {step.length} times at most" if step.dynamic and step.bounded else ""
+        times += f", {step.tasks.steps} a task" if step.tasks is not None else ""
         again = [line for x in step.again for line in _again(x)]
         return "\n".join([f"repeat  {times}{backward}; reads {labels.of(views(step))}", *again, *_within(step.program)])
     if isinstance(step, Choose):

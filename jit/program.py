@@ -175,13 +175,24 @@ class Again(NamedTuple):
     reads: tuple[tuple[int, int], ...]
 
 
+class Tasks(NamedTuple):
+    """How the threads share a loop: so many `steps` are a task, which has `room` bytes of the loop's workspace.
+
+    The `threads` are at most so many, 0 for the number that is set for all.
+    """
+
+    steps: int
+    room: int
+    threads: int
+
+
 class Repeat(NamedTuple):
     """A loop: the program of a step, run for one after the other.
 
     The inputs of the program are `constants` and what is `carried`, then elements of the `arrays`; its outputs are what
     is carried on, then elements of the `stacks`. `work` is the workspace of a step. A `dynamic` one ends by what it
     carries first, as a `graph.Loop` does, after `length` steps at the latest if it is `bounded` by its arrays. An array
-    that is `None` is made `again`.
+    that is `None` is made `again`. The steps of one that carries nothing may be `tasks`.
     """
 
     program: Program
@@ -194,6 +205,7 @@ class Repeat(NamedTuple):
     work: View | None
     dynamic: bool = False
     again: tuple[Again, ...] = ()
+    tasks: Tasks | None = None
 
     @property
     def bounded(self) -> bool:

@@ -15,6 +15,7 @@ from .lowering import Group, Lowering
 from .passes.dce import dce
 from .plan import plan
 from .program import Carried, Choose, Program, Repeat, View, written
+from .tasks import tasks_of
 from .views import row_major
 
 
@@ -58,11 +59,14 @@ def repeat(low: Lowering, results: Sequence[Equation], program_of: ProgramOf) ->
                 program, place = changed, x.last or x.buffers[0]
                 carried[i] = x._replace(buffers=(place, place), last=None)
     size = plan(program).size
+    tasks = tasks_of(loop, program, size) if not again else None
+    if tasks is not None:
+        size = tasks.room * ((loop.length + tasks.steps - 1) // tasks.steps)
     work = low.buffer("work", 0, Aval((size,), np.dtype(np.uint8))) if size else None
     stacks = tuple([places.get(i) for i in picks])
     step = Repeat(
         program, loop.length, loop.reverse, tuple(given[:m]), tuple(carried), tuple(arrays), stacks, work,
-        loop.dynamic, again,
+        loop.dynamic, again, tasks,
     )  # fmt: skip
     low.groups.append(Group((), step))
     for i, out in outs.items():

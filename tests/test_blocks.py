@@ -170,7 +170,7 @@ def test_random_programs(program: Program):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "_FEWEST", 2)
         patch.setattr(blocks, "_ALIGNED", 1)
-        patch.setattr(blocks, "_TASKS", 2)
+        patch.setattr(blocks, "TASKS", 2)
         inputs = program.inputs()
         check(with_gradient(program, len(program.shapes)), *inputs, rtol=1e-11, scale=magnitude(inputs))
 

@@ -112,6 +112,7 @@ ORDER = (
     "jit.plan",
     "jit.again",
     "jit.puts",
+    "jit.tasks",
     "jit.repeats",
     "jit.fuse",
     "jit.boxing",

@@ -10,7 +10,7 @@ for each sum: the sums of all tasks, in their order
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -48,17 +48,44 @@ def share(
     **Arguments:** `functions`, which has those of nests and makes those of tasks; `scalars` and `memory`, the values
     and the addresses of buffers that the steps need.
     """
-    sizes = [Symbol(x) for x in functions.sizes]
-    given = [*scalars.values(), *memory.values(), *sizes]
-    context = opaque(builder, alloca(builder, INDEX, len(given)))
-    for i, x in enumerate(given):
+
+    def body(b: ir.IRBuilder, number: ir.Value, given: list[ir.Value]) -> None:
+        own = dict(zip(scalars, given, strict=False))
+        addresses = dict(zip(memory, given[len(scalars) :], strict=True))
+        _Task(b, number, functions, blocks, own, addresses).emit()
+
+    run_tasks(builder, functions, [*scalars.values(), *memory.values()], _tasks(blocks), blocks.threads, body)
+
+
+def run_tasks(
+    builder: ir.IRBuilder,
+    functions: Any,
+    given: Sequence[ir.Value],
+    count: int,
+    threads: int,
+    body: Callable[[ir.IRBuilder, ir.Value, list[ir.Value]], None],
+) -> None:
+    """Emits a function for tasks and the call that runs `count` of them on so many threads.
+
+    **Arguments:** `functions`, which makes it; `given`, values that a task needs; `body(builder, number, given)`, which
+    emits the task of that number.
+    """
+    sizes = functions.sizes
+    kept = [*given, *[Symbol(x) for x in sizes]]
+    context = opaque(builder, alloca(builder, INDEX, len(kept)))
+    for i, x in enumerate(kept):
         builder.store(x, builder.gep(context, [index(i)], source_etype=INDEX))
     task = functions.task()
-    _Task(task, functions, blocks, scalars, memory).emit()
+    b = ir.IRBuilder(task.append_basic_block("entry"))
+    own, number = task.args
+    found = [b.load(b.gep(own, [index(i)], source_etype=INDEX), typ=x.type) for i, x in enumerate(kept)]
+    functions.tasks[task] = {str(size): value for size, value in zip(sizes, found[len(given) :], strict=True)}
+    body(b, number, found[: len(given)])
+    b.ret_void()
     link()
     types = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, INDEX])
     run = builder.module.globals.get(SYMBOL) or ir.Function(builder.module, types, SYMBOL)
-    builder.call(run, [task, context, index(_tasks(blocks)), index(blocks.threads)])
+    builder.call(run, [task, context, index(count), index(threads)])
 
 
 def add_up(
@@ -103,20 +130,11 @@ def _tasks(blocks: Blocks) -> int:
 
 class _Task:
     def __init__(
-        self, function: ir.Function, functions: Any, blocks: Blocks,
-        scalars: Mapping[Atom, ir.Value], memory: Mapping[int, ir.Value],
+        self, builder: ir.IRBuilder, number: ir.Value, functions: Any, blocks: Blocks,
+        scalars: dict[Atom, ir.Value], memory: dict[int, ir.Value],
     ) -> None:  # fmt: skip
-        self.functions, self.blocks = functions, blocks
-        self.builder = ir.IRBuilder(function.append_basic_block("entry"))
-        context, self.number = function.args
-        given = []
-        sizes = [Symbol(x) for x in functions.sizes]
-        for i, x in enumerate((*scalars.values(), *memory.values(), *sizes)):
-            given.append(self.builder.load(self.builder.gep(context, [index(i)], source_etype=INDEX), typ=x.type))
-        self.scalars = dict(zip(scalars, given[: len(scalars)], strict=True))
-        self.memory = dict(zip(memory, given[len(scalars) :], strict=False))
-        own = zip(functions.sizes, given[len(scalars) + len(memory) :], strict=True)
-        functions.tasks[function] = {str(size): value for size, value in own}
+        self.builder, self.number, self.functions, self.blocks = builder, number, functions, blocks
+        self.scalars, self.memory = scalars, memory
         self.partials = {partial.buffer.number: partial for partial in blocks.partials}
         self.sums = {partial.equation.out: partial for partial in blocks.partials}
 
@@ -141,7 +159,6 @@ class _Task:
             return []
 
         loop(b, count, [], body)
-        b.ret_void()
 
     def smaller(self, x: ir.Value, y: ir.Value) -> ir.Value:
         return self.builder.select(self.builder.icmp_signed("<", x, y), x, y)

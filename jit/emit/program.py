@@ -44,6 +44,7 @@ from .nest import scalars
 from .open import Sizes
 from .outline import last_reads, makes, pieces
 from .repeat import repeat
+from .shared import share_steps
 from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
 from .wiring import Layout, Location, Wiring
 
@@ -180,7 +181,7 @@ class _Body:
             elif isinstance(step, Blocks):
                 self.blocks(step)
             elif isinstance(step, Repeat):
-                repeat(self.builder, step, self.address, self.runner, self.noted)
+                self.repeat(step)
             elif isinstance(step, Choose):
                 runs = [self.runner(program) for program in step.programs]
                 choose(self.builder, step, self.address, runs, self.noted())
@@ -221,6 +222,17 @@ class _Body:
             if total is not None:
                 self.values[partial.equation.out] = total
                 self.values.spill(partial.equation.out)
+
+    def repeat(self, step: Repeat) -> None:
+        """Emits a loop, whose steps may be tasks."""
+        if step.tasks is None:
+            repeat(self.builder, step, self.address, self.runner, self.noted)
+            return
+
+        def within(builder: ir.IRBuilder, status: ir.Value) -> Callable[[Program], Run]:
+            return _Body(builder, self.layout, self.located, self.functions, status).runner
+
+        share_steps(self.builder, self.functions, step, self.address, self.noted(), within)
 
     def runner(self, program: Program) -> Run:
         """What emits a program within this one, from its addresses to its outputs of shape ()."""

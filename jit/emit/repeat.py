@@ -37,6 +37,19 @@ def repeat(
         _Emitter(builder, step, address, runner).emit()
 
 
+def steps(
+    builder: ir.IRBuilder,
+    step: Repeat,
+    address: Address,
+    runner: Callable[[Program], Run],
+    first: ir.Value,
+    count: ir.Value,
+) -> None:
+    """Emits so many steps, from the `first` on, of a loop that carries nothing; the rest as `repeat` has it."""
+    emitter = _Emitter(builder, step, address, runner)
+    loop(builder, count, [], lambda i, state: emitter.body(builder.add(first, i), state))
+
+
 class _Emitter:
     def __init__(self, builder: ir.IRBuilder, step: Repeat, address: Address, runner: Callable[[Program], Run]) -> None:
         self.builder, self.step, self.run = builder, step, runner(step.program)

@@ -5,6 +5,7 @@ from .carries import parted
 from .cse import cse
 from .dce import dce
 from .factors import factors
+from .lanes import lanes
 from .loops import loops
 from .overlaps import overlaps
 from .pairs import pairs
@@ -15,6 +16,10 @@ from .stacks import stacks
 from .stencils import stencils
 from .sums import sums
 from .totals import totals
+
+
+def _lanes(graph: Graph) -> Graph:
+    return lanes(graph, optimise)
 
 
 def _loops(graph: Graph) -> Graph:
@@ -31,6 +36,7 @@ PIPELINE = (
     cse,
     dce,
     products,
+    _lanes,
     _loops,
     sums,
     totals,
@@ -53,6 +59,7 @@ __all__ = [
     "cse",
     "dce",
     "factors",
+    "lanes",
     "loops",
     "optimise",
     "overlaps",

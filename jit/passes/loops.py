@@ -53,6 +53,22 @@ def loops(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
     return substituted(graph._replace(equations=tuple(equations)), renamed)
 
 
+def with_bodies(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
+    """The graph with the bodies of its loops and choices changed, which keep their inputs and outputs."""
+    changed: dict[Any, Loop | Choice] = {}
+    equations = []
+    for equation in graph.equations:
+        if equation.primitive in SHARED:
+            params = dict(equation.params)
+            loop = params["loop"]
+            if loop not in changed:
+                bodies = tuple([change(body) for body in loop.bodies])
+                changed[loop] = Choice(bodies) if isinstance(loop, Choice) else replace(loop, body=bodies[0])
+            equation = equation._replace(params=(("loop", changed[loop]), ("pick", params["pick"])))
+        equations.append(equation)
+    return graph._replace(equations=tuple(equations)) if changed else graph
+
+
 def _replaced(equation: Equation, reduced: dict[Any, tuple[_Use, dict[int, int | Atom]]]) -> Equation:
     if equation.primitive not in SHARED:
         return equation

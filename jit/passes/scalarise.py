@@ -22,6 +22,7 @@ from autograd.primitive import Aval, Primitive, Shape
 from ..graph import Atom, Equation, Graph, Literal, Params, Var
 from .cse import cse
 from .dce import dce
+from .loops import with_bodies
 from .simplify import Rewriter
 from .zeros import without_zeros
 
@@ -40,7 +41,16 @@ Elements = tuple[Atom, ...]
 
 def scalarise(graph: Graph) -> Graph:
     """The graph with its sets of equations on tiny arrays, where they are large, taken apart into scalars."""
-    chosen = _chosen(graph)
+    return _apart(graph, _chosen(graph))
+
+
+def apart(graph: Graph, most: int) -> Graph:
+    """The graph with all equations on arrays of at most so many elements taken apart, also within loops."""
+    chosen = {e.out for e in graph.equations if _touches_arrays(e) and _is_tiny(e, most)}
+    return with_bodies(_apart(graph, chosen), lambda body: apart(body, most))
+
+
+def _apart(graph: Graph, chosen: set[Var]) -> Graph:
     if not chosen:
         return graph
     scalars = _Scalars()
@@ -88,11 +98,11 @@ def _touches_arrays(equation: Equation) -> bool:
     return _is_array(equation.out) or any(map(_is_array, equation.inputs))
 
 
-def _is_tiny(equation: Equation) -> bool:
+def _is_tiny(equation: Equation, most: int = TINY) -> bool:
     if not (equation.primitive.elementwise or equation.primitive in RULES):
         return False
     sizes = [x.aval.size for x in (*equation.inputs, equation.out)]
-    return not any(n == 0 or is_long(n, TINY + 1) for n in sizes)
+    return not any(n == 0 or is_long(n, most + 1) for n in sizes)
 
 
 class _Sets:
