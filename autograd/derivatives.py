@@ -29,7 +29,7 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], tuple[Any
     >>> pullback(np.array([1.0, 10.0]))
     (array([ 2., 40.]),)
     """
-    linear, structures, given = _linear("vjp", f, xs, {}, tuple(range(len(xs))))
+    linear, structures, given = linearised("vjp", f, xs, {}, tuple(range(len(xs))))
     leave = leaving(given)
 
     def pullback(g: Any) -> tuple[Any, ...]:
@@ -65,7 +65,7 @@ def jvp(f: Callable[..., Any], xs: Sequence[Any], vs: Sequence[Any]) -> tuple[An
             "`jvp` needs a tuple of arguments and a tuple of tangents, got "
             f"{type(xs).__name__} and {type(vs).__name__}; write `jvp(f, (x,), (v,))`"
         )
-    linear, structures, given = _linear("jvp", f, tuple(xs), {}, tuple(range(len(xs))), flatten(list(vs))[0])
+    linear, structures, given = linearised("jvp", f, tuple(xs), {}, tuple(range(len(xs))), flatten(list(vs))[0])
     structure = Structure(tuple, (), tuple(structures))
     tangents = linear.push(_directions("jvp", "a tangent", tuple(vs), structure, linear.leaves))
     leave = leaving(given)
@@ -163,7 +163,7 @@ def hvp(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
                 f"`hvp` needs the arguments of the function and a vector after them, got {len(args)} in all"
             )
         *xs, v = args
-        linear, structures, given = _linear("hvp", gradient, tuple(xs), kwargs, positions, flatten(v)[0])
+        linear, structures, given = linearised("hvp", gradient, tuple(xs), kwargs, positions, flatten(v)[0])
         # The Hessian is symmetric, and to pull back takes a sweep less than to push forward.
         found = linear.pull(_directions("hvp", "a vector", v, linear.structure, linear.outputs))
         leave = leaving(given)
@@ -179,7 +179,7 @@ def _jacobian(name: str, f: Callable[..., Any], argnums: Argnums, forward: bool 
 
     @wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        linear, structures, given = _linear(name, f, args, kwargs, positions)
+        linear, structures, given = linearised(name, f, args, kwargs, positions)
         leave = leaving(given)
         rows = [
             by_argument(structures, [leave(block) for block in linear.filled(k, row)], argnums)
@@ -190,7 +190,7 @@ def _jacobian(name: str, f: Callable[..., Any], argnums: Argnums, forward: bool 
     return differentiated
 
 
-def _linear(
+def linearised(
     name: str,
     f: Callable[..., Any],
     args: tuple[Any, ...],

@@ -132,11 +132,8 @@ class Linear:
             for k, y in enumerate(self.outputs)
         ]
 
-    def matrices(self, forward: bool | None = None) -> list[list[Any]]:
-        """The Jacobian of each output by each leaf, with the shapes of both; `None` for those that are zero.
-
-        **Arguments:** `forward`, whether by columns or by rows; as there are fewer of them for `None`.
-
+    def check_real(self) -> None:
+        """
         **Errors:** `TypeError` for complex numbers, by which a derivative is no single number.
         """
         for what, xs in (("arguments", self.leaves), ("results", self.outputs)):
@@ -146,6 +143,15 @@ class Linear:
                         f"the Jacobian of `{self.name}` needs real {what}, got {x.dtype.name}; use `vjp` or `jvp`, or "
                         "take real and imaginary parts"
                     )
+
+    def matrices(self, forward: bool | None = None) -> list[list[Any]]:
+        """The Jacobian of each output by each leaf, with the shapes of both; `None` for those that are zero.
+
+        **Arguments:** `forward`, whether by columns or by rows; as there are fewer of them for `None`.
+
+        **Errors:** those of `check_real`.
+        """
+        self.check_real()
         if forward is None:
             forward = sum(x.size for x in self.leaves) < sum(y.size for y in self.outputs)
         if forward:

@@ -293,7 +293,7 @@ class GraphBuilder:
 
     def unchanged(self, guard: Guard) -> Atom:
         source, value = source_of(guard.node), guard.value
-        seen = source.out if isinstance(source, Node) else source.data
+        seen = source.out if isinstance(source, Node) else source.data if isinstance(source, Tensor) else source
         x = self.atom(source, seen)
         if isinstance(value, bool):
             if x.aval.dtype.kind != "b":
