@@ -11,11 +11,13 @@ from .listing import explain_recording
 from .native import Status
 from .native_kernel import NativeKernel
 from .pool import get_num_threads, set_num_threads
+from .sparse import SparseDerivative, hessian_pattern, jacobian_pattern, sparse_hessian, sparse_jacobian
 from .vmap import vmap
 
 __all__ = [
-    "SIGNATURES", "CacheInfo", "Compiled", "Graph", "HotTapesInfo", "NativeKernel", "Status", "cache_info",
-    "clear_cache", "compile", "disable_hot_tapes", "enable_hot_tapes", "explain_recording", "get_num_threads", "grad",
-    "hessian", "hot_tapes_info", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "set_num_threads", "value_and_grad",
+    "SIGNATURES", "CacheInfo", "Compiled", "Graph", "HotTapesInfo", "NativeKernel", "SparseDerivative", "Status",
+    "cache_info", "clear_cache", "compile", "disable_hot_tapes", "enable_hot_tapes", "explain_recording",
+    "get_num_threads", "grad", "hessian", "hessian_pattern", "hot_tapes_info", "hvp", "jacfwd", "jacobian",
+    "jacobian_pattern", "jacrev", "jvp", "set_num_threads", "sparse_hessian", "sparse_jacobian", "value_and_grad",
     "vjp", "vmap",
 ]  # fmt: skip
