@@ -91,10 +91,12 @@ class Lengths:
 
     def hold_at(self, values: Mapping[str, int]) -> bool:
         """Whether sizes are at least 2 and fulfil the conditions."""
-        return all(n >= LEAST for n in values.values()) and all(
-            (evaluated(x.terms, values) == 0 if x.sign == "==" else evaluated(x.terms, values) < 0) is x.holds
-            for x in self.conditions
-        )
+        return all(n >= LEAST for n in values.values()) and all(self.answers_at(values))
+
+    def answers_at(self, values: Mapping[str, int]) -> tuple[bool, ...]:
+        """Whether sizes fulfil each of the conditions."""
+        numbers = [(x, evaluated(x.terms, values)) for x in self.conditions]
+        return tuple([(n == 0 if x.sign == "==" else n < 0) is x.holds for x, n in numbers])
 
 
 _INFIX: dict[str, Callable[[Any, Any], Any]] = {

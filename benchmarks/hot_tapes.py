@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Callable
 from statistics import median
 from time import thread_time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -120,12 +120,21 @@ def cost_before_compilation(rounds: int) -> float:
     return median(found)
 
 
-def bootstrap() -> tuple[float, float, float, int]:
-    """Seconds of all sweeps of a regression on samples of many sizes: interpreted, hot from the second tape of a size
-    on, and hot as usual; and how many kernels that second one has.
+class Bootstrap(NamedTuple):
+    """Seconds of all sweeps of a regression on samples whose number changes from one to the next: interpreted; by hot
+    tapes as usual; by hot tapes that had a kernel before, which is as fast as they become; and the number of kernels.
     """
+
+    interpreted: float
+    usual: float
+    hot: float
+    kernels: int
+
+
+def bootstrap() -> Bootstrap:
+    """Sweeps samples of many sizes, no two of one size in turn."""
     rng = np.random.default_rng(0)
-    sizes = 100 + rng.integers(SIZES, size=SAMPLES)
+    sizes = [100 + i * 64 % SIZES for i in range(SAMPLES)]
     features, labels = rng.standard_normal((300, 5)), rng.choice([-1.0, 1.0], 300)
     w = ag.tensor(np.zeros(5), requires_grad=True)
 
@@ -140,13 +149,13 @@ def bootstrap() -> tuple[float, float, float, int]:
             spent += thread_time() - begun
         return spent
 
-    interpreted = run()
-    with jit.enable_hot_tapes(after=1):
-        eager = run()
-        kernels = jit.hot_tapes_info().compiled
-    with jit.enable_hot_tapes():
+    with jit.disable_hot_tapes():
+        run()
+        interpreted = run()
+    with jit.disable_hot_tapes(), jit.enable_hot_tapes():
         usual = run()
-    return interpreted, eager, usual, kernels
+        hot = run()
+        return Bootstrap(interpreted, usual, hot, jit.hot_tapes_info().compiled)
 
 
 def main() -> None:
@@ -154,7 +163,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hot_tapes", description=__doc__)
     parser.add_argument("names", nargs="*", help="parts of the names of workloads, all small ones unless said")
     parser.add_argument("--rounds", type=int, default=10, help="alternating measurements")
-    parser.add_argument("--sizes", action="store_true", help="also the bootstrap, whose samples have many sizes")
     options = parser.parse_args()
     # Numba's start-up is in nobody's compilation.
     jit.compile(square)(2.0)
@@ -167,12 +175,10 @@ def main() -> None:
     first, later = cost_without_repetition(options.rounds)
     print(f"\nwhere no structure repeats: {first:+.1%} on the first 50 sweeps, {later:+.1%} later")
     print(f"a fit of 90 sweeps that ends before a compilation: {cost_before_compilation(options.rounds):+.1%}")
-    if options.sizes:
-        interpreted, eager, usual, kernels = bootstrap()
-        print(
-            f"bootstrap of {SAMPLES:,} samples in {SIZES} sizes: interpreted {seconds(interpreted)}, as usual", end=" "
-        )
-        print(f"{seconds(usual)}, compiled at once {seconds(eager)} ({kernels} kernels)")
+    found = bootstrap()
+    print(f"bootstrap, {SAMPLES:,} samples in {SIZES} sizes: interpreted {seconds(found.interpreted)}", end="")
+    print(f", with a compilation on the way {seconds(found.usual)}, after it {seconds(found.hot)}", end="")
+    print(f" ({found.interpreted / found.hot:.1f}x); kernels: {found.kernels}")
 
 
 if __name__ == "__main__":

@@ -136,11 +136,15 @@ def _reader(context: Any, module: Any, ndim: int, free: tuple[int, ...]) -> Any:
 
 
 def _lengths(b: Any, array: Any, n: int) -> Any:
-    shape = field(b, array, _SHAPE, ADDRESS)
     found = ir.ArrayType(INDEX, n)(ir.Undefined)
     for i in range(n):
-        found = b.insert_value(found, field(b, shape, 8 * i, INDEX), i)
+        found = b.insert_value(found, length_of(b, array, i), i)
     return found
+
+
+def length_of(b: Any, array: Any, axis: int) -> Any:
+    """The length of an axis of an object that is an array."""
+    return field(b, field(b, array, _SHAPE, ADDRESS), 8 * axis, INDEX)
 
 
 @cache

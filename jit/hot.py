@@ -17,11 +17,12 @@ from autograd.tape import STATE, Node
 
 from .caller import MISS
 from .fingerprint import Seeds, fingerprint
-from .recorded_sweep import Unfit
-from .sweeps import OTHER_STRUCTURE, Sweep, compiled_sweep
+from .opening import NotOpen
+from .patterns import pattern_of, sample_of
+from .recorded_sweep import Unfit, names_of
+from .structures import BOUND, Structure, Structures
+from .sweeps import OTHER_STRUCTURE, compiled_sweep
 
-#: How many structures are remembered, and how many of them with a compiled sweep.
-BOUND, BOUND_COMPILED = 1024, 256
 # A compilation takes about as long as a kernel saves in so many sweeps of a node, for each node of the tape and for any
 # tape: `python -m benchmarks.hot_tapes` shows it.
 _SWEEPS_A_NODE, _NODES_AT_LEAST = 250, 30_000
@@ -43,7 +44,8 @@ class HotTapesInfo(NamedTuple):
 
     `structures` that were seen and are remembered, at most `bound`; `compiled`, how many of them have had their sweep
     compiled; `unfit`, how many cannot be compiled; `hits`, how many sweeps a kernel has done; `others`, how many were
-    interpreted.
+    interpreted. Of the compiled ones `open` serve arrays of other lengths too; `refused` are the reasons why some
+    structures, whose lengths have changed, are compiled for each of these.
     """
 
     structures: int
@@ -52,18 +54,8 @@ class HotTapesInfo(NamedTuple):
     hits: int
     others: int
     bound: int
-
-
-class _Structure:
-    """A structure of tapes: how many there were, how its sweep is done, and which one followed it last."""
-
-    __slots__ = ("asked", "following", "misses", "seen", "shares", "sweep", "unfit", "used")
-
-    def __init__(self) -> None:
-        self.seen = self.misses = self.used = 0
-        self.sweep: Sweep | None = None
-        self.asked = self.shares = self.unfit = False
-        self.following: _Structure | None = None
+    open: int = 0
+    refused: tuple[str, ...] = ()
 
 
 class _Site:
@@ -72,8 +64,8 @@ class _Site:
     __slots__ = ("expected", "failed", "last", "passed", "skip", "stride", "succeeded")
 
     def __init__(self, skip: int) -> None:
-        self.last: _Structure | None = None
-        self.expected: _Structure | None = None
+        self.last: Structure | None = None
+        self.expected: Structure | None = None
         # How many sweeps pass before the next look, how many have passed since the last one, and how many have to after
         # one without hope.
         self.skip, self.passed, self.stride = skip, 0, skip
@@ -90,11 +82,11 @@ class HotTapes:
 
     def __init__(self, after: int | None) -> None:
         self.after = after
-        self.structures: dict[int, _Structure] = {}
+        self.structures = Structures()
         self.sites: dict[Primitive, _Site] = {}
         self.hits = self.others = 0
-        # That of `structures`; and one for compiling: meanwhile the sweeps of other threads are interpreted.
-        self.lock, self.compiling = Lock(), Lock()
+        # Meanwhile the sweeps of other threads are interpreted.
+        self.compiling = Lock()
         self.strides = cycle(_SKIPPED)
 
     def __call__(self, seeds: Seeds, wanted: Collection[Any] | None, retain_graph: bool) -> dict[Any, Any] | None:
@@ -133,12 +125,12 @@ class HotTapes:
 
     def _look(self, site: _Site, seeds: Seeds, wanted: Collection[Any] | None, retain_graph: bool) -> Any:
         """Sweeps a tape by its structure, compiled now if it is time; `MISS` if it is not compiled."""
-        number, size = fingerprint(seeds, wanted)
-        structure, is_new = self._structure(number)
+        print_ = fingerprint(seeds, wanted)
+        structure, is_new = self.structures.of(print_, seeds, wanted)
         structure.seen += 1 + site.passed
         site.passed = 0
         if not is_new and structure.sweep is None and not structure.unfit:
-            self._consider(structure, size, seeds, wanted)
+            self._consider(structure, print_.size, seeds, wanted)
         found = MISS if structure.sweep is None else self._swept(structure, seeds, wanted, retain_graph)
         if found is MISS:
             self._wait(site, is_new or structure.unfit)
@@ -150,17 +142,7 @@ class HotTapes:
         site.skip, site.stride, site.failed, site.succeeded = 0, 0, 0, True
         return found
 
-    def _structure(self, number: int | None) -> tuple[_Structure, bool]:
-        """The structure of that number, now the last to be forgotten, and whether it is new."""
-        if number is None:
-            return _Structure(), True
-        with self.lock:
-            known = self.structures.pop(number, None)
-            structure = self.structures[number] = _Structure() if known is None else known
-            self._forget()
-        return structure, known is None
-
-    def _swept(self, structure: _Structure, seeds: Seeds, wanted: Collection[Any] | None, retain_graph: bool) -> Any:
+    def _swept(self, structure: Structure, seeds: Seeds, wanted: Collection[Any] | None, retain_graph: bool) -> Any:
         """What the compiled sweep gives for a tape with the fingerprint of its structure."""
         try:
             found = structure.sweep(seeds, wanted, retain_graph)  # type: ignore[misc]
@@ -189,7 +171,7 @@ class HotTapes:
             site.skip = 0
         site.succeeded = False
 
-    def _consider(self, structure: _Structure, size: int, seeds: Seeds, wanted: Collection[Any] | None) -> None:
+    def _consider(self, structure: Structure, size: int, seeds: Seeds, wanted: Collection[Any] | None) -> None:
         """Has the sweep compiled if it is worth it, or found if it is there from before."""
         worth = _SWEEPS_A_NODE + _NODES_AT_LEAST / size if self.after is None else self.after + 1
         if structure.seen >= worth:
@@ -198,38 +180,36 @@ class HotTapes:
             structure.asked = True
             self._compile(structure, seeds, wanted, kept=True)
 
-    def _compile(self, structure: _Structure, seeds: Seeds, wanted: Collection[Any] | None, kept: bool) -> None:
+    def _compile(self, structure: Structure, seeds: Seeds, wanted: Collection[Any] | None, kept: bool) -> None:
         if not self.compiling.acquire(blocking=False):
             return
         try:
             # What turned out not to be shared the first time is not taken for shared again.
             share = structure.misses == 0
-            structure.sweep, structure.shares = compiled_sweep(seeds, wanted, share, kept)
-            with self.lock:
-                compiled = [(x.used, number) for number, x in self.structures.items() if x.sweep and x is not structure]
-                for _, number in sorted(compiled)[: 1 - BOUND_COMPILED]:
-                    self._drop(number)
+            pattern = None
+            if structure.pattern is not None:
+                # As it was seen before, but recorded at the lengths of this tape.
+                pattern = pattern_of([*structure.samples, sample_of(seeds, names_of(seeds))])
+                if not pattern.tells_apart:
+                    return
+            structure.sweep, structure.shares = compiled_sweep(seeds, wanted, share, kept, pattern)
+            structure.pattern = pattern
+            self.structures.forget_compiled(structure)
+        except NotOpen as error:
+            structure.refuse(str(error))
         except Unfit:
             structure.unfit = True
         finally:
             self.compiling.release()
 
-    def _forget(self) -> None:
-        """Forgets the structure that was not looked at for the longest time."""
-        while len(self.structures) > BOUND:
-            self._drop(next(iter(self.structures)))
-
-    def _drop(self, number: int) -> None:
-        structure = self.structures.pop(number)
-        # Where it is still expected, it misses.
-        structure.sweep = structure.following = None
-
     def info(self) -> HotTapesInfo:
         """The counts."""
-        with self.lock:
-            known = list(self.structures.values())
-        compiled, unfit = sum(x.sweep is not None for x in known), sum(x.unfit for x in known)
-        return HotTapesInfo(len(known), compiled, unfit, self.hits, self.others, BOUND)
+        with self.structures.lock:
+            known = list(self.structures.known.values())
+        compiled = [x for x in known if x.sweep is not None]
+        unfit, open_ = sum(x.unfit for x in known), sum(x.pattern is not None for x in compiled)
+        refused = tuple(dict.fromkeys([x.refused for x in known if x.refused]))
+        return HotTapesInfo(len(known), len(compiled), unfit, self.hits, self.others, BOUND, open_, refused)
 
 
 class _Switch:
@@ -249,9 +229,11 @@ class _Switch:
 def enable_hot_tapes(after: int | None = None) -> _Switch:
     """Compiles the sweeps of `backward()` and `grad` in eager code whose tape has one structure again and again.
 
-    Results are the same, to rounding. The structure is the ops, their parameters, the wiring, shapes and dtypes, Python
-    integers, and exponents that are Python numbers; arrays and other numbers may change from tape to tape. It holds for
-    all threads, and in a `with` statement until the block's end.
+    Results are the same, to rounding. The structure is the ops, their parameters, the wiring, dtypes, Python integers,
+    and exponents that are Python numbers; arrays and other numbers may change from tape to tape. So may the lengths of
+    axes, from 2 on, with the parameters and integers that follow from them: once they were seen to change, one kernel
+    serves all of them, unless a derivative needs the very number, as `hot_tapes_info().refused` says. It holds for all
+    threads, and in a `with` statement until the block's end.
 
     **Arguments:** `after`, how many tapes of a structure are interpreted before its sweep is compiled; unless it is
     said, as many as take about as long as the compilation, so that short loops never wait for one.

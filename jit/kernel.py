@@ -43,7 +43,7 @@ from .emit.blas import link
 from .emit.open import define
 from .emit.open import emit as emit_lengths
 from .emit.program import Memory, emit
-from .emit.types import POINTER, index, opaque, store
+from .emit.types import INDEX, POINTER, index, opaque, store
 from .fuse import fuse
 from .graph import Graph
 from .loader import code_of, load, packed, unpacked
@@ -243,7 +243,8 @@ def _signature(graph: Graph, workspace: int) -> Any:
         written.append(Aval((workspace,), np.dtype(np.uint8)))
     if graph.together:
         read = [x.aval for x in (*graph.inputs, *graph.captures)]
-        arguments: list[Any] = [Items([*[(aval, False) for aval in read], *[(aval, True) for aval in written]])]
+        items = [*[(aval, False) for aval in read], *[(aval, True) for aval in written]]
+        arguments: list[Any] = [Items(items, graph.open, is_length(workspace))]
     else:
         arguments = [_argument(x.aval) for x in graph.inputs]
         arguments += [Dense(x.aval) for x in graph.captures]
@@ -279,7 +280,9 @@ def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Call
             builder.position_at_end(tested)
         fits = _fits(builder, found, avals)
         if graph.open is not None:
-            fits = builder.and_(fits, _hold(builder, graph.open, found[-1] if workspace else None, workspace))
+            fits = builder.and_(
+                fits, _hold(builder, graph.open, found[-1] if is_length(workspace) else None, workspace)
+            )
         reads = [(x.pointer, avals[i]) for i, x in enumerate(found[: n + m]) if i >= n or avals[i].shape != ()]
         written = list(zip(pointers[n + m :], avals[n + m :], strict=False))
         body, refused, end = (builder.append_basic_block(x) for x in ("body", "refused", "end"))
@@ -323,15 +326,25 @@ class _Argument:
 
 
 class _Item(NamedTuple):
-    """An item of the tuple that a kernel takes, by its address; the wrapper has looked at the rest."""
+    """An item of the tuple that a kernel takes, by its address; the wrapper has looked at the rest.
+
+    The lengths of its axes are known where an open size is taken from them.
+    """
 
     pointer: ir.Value
-    shape: Sequence[ir.Value] = ()
+    shape: Sequence[ir.Value | None] = ()
 
 
 def _items(builder: ir.IRBuilder, kind: Items, table: ir.Value) -> list[_Item]:
-    addresses = [builder.gep(table, [index(8 * i)], source_etype=ir.IntType(8)) for i in range(len(kind.items))]
-    return [_Item(builder.load(opaque(builder, x), typ=POINTER)) for x in addresses]
+    def entry(i: int, of: ir.Type) -> ir.Value:
+        place = builder.gep(table, [index(8 * i)], source_etype=ir.IntType(8))
+        return builder.load(opaque(builder, place), typ=of)
+
+    n = len(kind.items)
+    lengths: list[list[ir.Value | None]] = [[None] * len(aval.shape) for aval, _ in kind.items]
+    for i, (item, axis) in enumerate(kind.taken):
+        lengths[item][axis] = entry(n + i, INDEX)
+    return [_Item(entry(i, POINTER), shape) for i, shape in enumerate(lengths)]
 
 
 def _fits(builder: ir.IRBuilder, found: Sequence[_Argument | _Item], avals: list[Aval]) -> ir.Value:
@@ -339,6 +352,8 @@ def _fits(builder: ir.IRBuilder, found: Sequence[_Argument | _Item], avals: list
     fits: ir.Value = ir.Constant(ir.IntType(1), 1)
     for argument, aval in zip(found, avals, strict=False):
         for length, n in zip(argument.shape, aval.shape, strict=False):
+            if length is None:
+                continue
             fits = builder.and_(fits, builder.icmp_unsigned("==", length, index(n)))
     return fits
 
@@ -354,7 +369,7 @@ def _sizes(
             length
             for argument, aval in zip(found, avals, strict=False)
             for length, n in zip(argument.shape, aval.shape, strict=False)
-            if is_length(n) and str(n) == size
+            if length is not None and str(n) == size
         )
     return values
 

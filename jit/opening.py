@@ -130,9 +130,17 @@ def opened(
     except Exception as error:
         # What is wrong with the function itself is found once more, when it is recorded with its sizes.
         raise NotOpen(f"it failed with open lengths: {error}") from error
+    graph = open_graph(run.recording.graph, sizes, threads)
+    return Opened(signature, run, graph)
+
+
+def open_graph(recorded: Graph, sizes: Lengths, threads: int = 0) -> Graph:
+    """A recorded graph with open lengths after all passes, which no longer records anything about `sizes`.
+
+    **Errors:** `NotOpen` where the code would not be the same at other sizes.
+    """
     sizes.number = sizes.where = None
     _check(sizes)
-    recorded = run.recording.graph
     try:
         verify(recorded)
         graph = optimise(recorded)._replace(threads=threads, open=sizes)
@@ -145,7 +153,7 @@ def opened(
         raise NotOpen(f"what it does cannot be compiled for every length: {error}") from error
     if not same or set(others.conditions) - set(sizes.conditions):
         raise NotOpen("its code would be another one at another length")
-    return Opened(signature, run, graph)
+    return graph
 
 
 def told(sizes: Lengths | None, refused: Sequence[str]) -> list[str]:

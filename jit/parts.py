@@ -78,7 +78,7 @@ def _box(part: Equation) -> Box | None:
     index = dict(part.params)["index"]
     if any(type(i) is tuple and i[2] != 1 and i[1] > 1 for i in index):
         return None
-    return tuple([(i, i + 1) if type(i) is int else (i[0], i[0] + i[1]) for i in index])
+    return tuple([(i[0], i[0] + i[1]) if type(i) is tuple else (i, i + 1) for i in index])
 
 
 def _rest(first: Box, axis: int, taken: list[tuple[int, int]], shape: Shape) -> list[Box]:

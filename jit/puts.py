@@ -100,7 +100,7 @@ def at_positions(view: View, x: Aval, index: Any) -> tuple[View, Shape]:
     These are the first axes; beside the view their lengths.
     """
     pairs = list(zip(index, view.strides, strict=True))
-    offset = sum([(i if isinstance(i, int) else i[0]) * s for i, s in pairs if i is not None])
+    offset = sum([(i[0] if isinstance(i, tuple) else i) * s for i, s in pairs if i is not None])
     strides = [s for i, s in pairs if i is None] + [i[2] * s for i, s in pairs if isinstance(i, tuple)]
     lengths = tuple([n for i, n in zip(index, x.shape, strict=True) if i is None])
     return View(view.buffer, view.offset + offset, tuple(strides)), lengths
@@ -150,7 +150,7 @@ def _box_of(index: Any, shape: Shape) -> Box:
     for i, n in zip(index, shape, strict=True):
         if i is None:
             found.append((0, n))
-        elif isinstance(i, int):
+        elif not isinstance(i, tuple):
             found.append((i, i + 1))
         else:
             ends = i[0], i[0] + (i[1] - 1) * i[2]

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
+from autograd.lengths import closed, is_length, is_open, written
 from autograd.primitive import Aval
 from autograd.tape import Node
 
@@ -36,6 +37,7 @@ from .cache import kept_kernel_of, kernel_of, uncollected
 from .caller import MISS
 from .fingerprint import Seeds, is_fixed
 from .kernel import Kernel
+from .patterns import Pattern
 from .record import Captured
 from .recorded_sweep import Given, Recorded, Unfit, inputs_name, names_of, recorded_sweep
 from .signature import is_ready, order_of, ready
@@ -47,19 +49,24 @@ OTHER_STRUCTURE = (AttributeError, TypeError, ValueError, IndexError)
 
 
 def compiled_sweep(
-    seeds: Seeds, wanted: Collection[Any] | None, share: bool, kept: bool = False
+    seeds: Seeds,
+    wanted: Collection[Any] | None,
+    share: bool,
+    kept: bool = False,
+    pattern: Pattern | None = None,
 ) -> tuple[Sweep | None, bool]:
     """The function that sweeps tapes of the structure of this one, and whether it takes arrays for shared.
 
     **Arguments:** `seeds`, pairs of a root and its cotangent; `wanted`, the nodes and leaves that are asked for, `None`
     for all leaves; `share`, whether an array that two nodes have saved is taken to be one for both in every tape;
-    `kept`, whether nothing is to be compiled: the function is `None` where no such kernel is kept.
+    `kept`, whether nothing is to be compiled: the function is `None` where no such kernel is kept; `pattern`, the
+    lengths of the tape, some of them open.
 
-    **Errors:** `Unfit` for a tape that cannot be compiled.
+    **Errors:** `Unfit` for a tape that cannot be compiled, `NotOpen` for one that cannot with open lengths.
     """
     with uncollected():
         names = names_of(seeds)
-        recorded = recorded_sweep(seeds, wanted, names, share)
+        recorded = recorded_sweep(seeds, wanted, names, share, pattern)
         graph = recorded.graph._replace(together=True)
         try:
             kernel = kept_kernel_of(graph) if kept else kernel_of(graph)
@@ -67,7 +74,7 @@ def compiled_sweep(
             raise Unfit(str(error)) from None
         if kernel is None:
             return None, False
-        return _Writer(seeds, wanted, names, recorded, kernel).function(), bool(recorded.shared)
+        return _Writer(seeds, wanted, names, recorded, kernel, pattern).function(), bool(recorded.shared)
 
 
 class _Writer:
@@ -78,6 +85,7 @@ class _Writer:
         names: dict[Any, str],
         recorded: Recorded,
         kernel: Kernel,
+        pattern: Pattern | None,
     ) -> None:
         self.seeds, self.wanted, self.nodes, self.recorded, self.kernel = seeds, wanted, names, recorded, kernel
         self.names: dict[str, Any] = {
@@ -94,6 +102,11 @@ class _Writer:
         self.taken = {names[root] for root in self.roots}
         # What the kernel itself looks at.
         self.read = {x.path for x in recorded.given}
+        # What stands at the places of the tape; the names of the open sizes; and conditions that need these.
+        self.at = {} if pattern is None else pattern.at
+        self.axes = {} if pattern is None else pattern.axes
+        self.sizes = {name: f"__{name}" for name in self.axes}
+        self.later: list[str] = []
 
     def function(self) -> Sweep:
         """The function."""
@@ -102,6 +115,7 @@ class _Writer:
             if type(node) is Node:
                 self.node(node, name)
         self.unless += [f"{one} is not {other}" for one, other in self.recorded.shared]
+        self.lengths()
         self.distinct()
         self.end_unless()
         self.call()
@@ -124,6 +138,12 @@ class _Writer:
             self.lines.append(f"if {' or '.join(self.unless)}: return __MISS")
             self.unless = []
 
+    def expression(self, x: Any) -> str:
+        """The expression of a shape, an index or an integer with open lengths."""
+        if is_length(x):
+            return written(x.terms, self.sizes)
+        return f"({''.join([f'{self.expression(y)}, ' for y in x])})" if type(x) is tuple else repr(x)
+
     # ---- is it a tape of that structure ----
 
     def head(self) -> None:
@@ -141,7 +161,7 @@ class _Writer:
         """Looks at a node, and takes its parents."""
         saved, fits = inputs_name(name), self.unless
         fits.append(f"{name}.primitive is not {self.name('p', node.primitive)}")
-        fits.append(f"{name}.params != {self.name('q', node.params)}" if node.params else f"{name}.params")
+        self.params(node, name)
         if node not in self.roots:
             fits.append(f"not {name}.requires_grad")
         parents = [self.parent(i, parent) for i, parent in enumerate(node.parents)]
@@ -153,8 +173,29 @@ class _Writer:
                 fits.append(f"{saved} is None")
             for i, (x, parent) in enumerate(zip(node.inputs, node.parents, strict=True)):
                 if parent not in self.recorded.swept:
-                    self.value(f"{saved}[{i}]", node, x)
+                    self.value(f"{saved}[{i}]", node, x, self.at.get((name, i)))
         self.end_unless()
+
+    def params(self, node: Node, name: str) -> None:
+        """Looks at the parameters of a node."""
+        places = {key: self.at.get((name, key), value) for key, value in node.params.items()}
+        if not node.params:
+            self.unless.append(f"{name}.params")
+        elif all(closed(x) is x for x in places.values()):
+            self.unless.append(f"{name}.params != {self.name('q', node.params)}")
+        else:
+            # Only lengths are parameters there.
+            items = [f"{key!r}: {self.expression(x)}" for key, x in places.items()]
+            self.later.append(f"{name}.params != {{{', '.join(items)}}}")
+
+    def lengths(self) -> None:
+        """Takes the open sizes, and looks at all that depends on them."""
+        for name, ((owner, key), axis) in self.axes.items():
+            path = f"{inputs_name(owner)}[{key}]"
+            if owner == "g":
+                path = f"__t{key}" if isinstance(self.seeds[int(key)][1], Tensor) else f"__g{key}"
+            self.lines.append(f"{self.sizes[name]} = {path}.shape[{axis}]")
+        self.unless += self.later
 
     def parent(self, i: int, parent: Any) -> str:
         """The name that a parent is taken by."""
@@ -170,8 +211,8 @@ class _Writer:
             self.unless.append(f"type({name}) is not {self.name('k', type(parent))} or not {name}.requires_grad")
         return name
 
-    def value(self, path: str, node: Node, x: Any) -> None:
-        """Looks at a value that no swept node has made."""
+    def value(self, path: str, node: Node, x: Any, at: Any) -> None:
+        """Looks at a value that no swept node has made; `at` is its shape, or itself, with open lengths."""
         kind = type(x)
         if isinstance(x, np.ndarray | Aval):
             if x.shape == ():
@@ -180,12 +221,17 @@ class _Writer:
             if path in self.read:
                 self.seen.setdefault(id(x), path)
                 return
+            if at is not None and is_open(at):
+                self.later.append(f"{path}.shape != {self.expression(at)} or {path}.dtype != {self.name('d', x.dtype)}")
+                return
             other = f"{path}.shape != {x.shape} or {path}.dtype != {self.name('d', x.dtype)}"
             before = self.seen.setdefault(id(x), path)
             self.unless.append(other if before == path else f"{path} is not {before} and ({other})")
             return
         self.unless.append(f"type({path}) is not {self.name('k', kind)}")
-        if is_fixed(node.primitive, x):
+        if is_length(at):
+            self.later.append(f"{path} != {self.expression(at)}")
+        elif is_fixed(node.primitive, x):
             self.unless.append(f"{path} != {self.name('v', x)}")
 
     def distinct(self) -> None:
@@ -212,13 +258,16 @@ class _Writer:
                 scalars += 1
                 found.append(f"{self.name('k', x.aval.dtype.type)}(__r[{scalars}])")
                 continue
-            self.lines.append(f"__o{i} = __empty({x.aval.shape}, {self.name('d', x.aval.dtype)})")
+            self.lines.append(f"__o{i} = __empty({self.expression(x.aval.shape)}, {self.name('d', x.aval.dtype)})")
             items.append(f"__o{i}")
             found.append(f"__o{i}")
         if self.kernel.workspace:
             pool: deque[Any] = deque()
             self.names |= {"__take": pool.pop, "__give": pool.append, "__byte": np.uint8}
-            self.lines += ["try: __w = __take()", f"except IndexError: __w = __empty({self.kernel.workspace}, __byte)"]
+            size = self.expression(self.kernel.workspace)
+            self.lines += ["try: __w = __take()", f"except IndexError: __w = __empty({size}, __byte)"]
+            if is_length(self.kernel.workspace):
+                self.lines.append(f"if __w.size < {size}: __w = __empty({size}, __byte)")
             items.append("__w")
         self.lines.append(f"__r = __kernel(({''.join([f'{x}, ' for x in items])}))")
         if self.kernel.workspace:
@@ -234,6 +283,8 @@ class _Writer:
     def given(self, x: Given) -> str:
         """The expression of a value as the kernel takes it."""
         path, value = x.path, x.value
+        if path in self.sizes:
+            return f"__empty(({self.sizes[path]}, 0), {self.name('d', np.dtype(bool))})"
         if path.startswith("__g") and isinstance(self.seeds[int(path[3:])][1], Tensor):
             path = f"__t{path[3:]}"
         if not isinstance(value, np.ndarray):

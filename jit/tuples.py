@@ -2,12 +2,15 @@
 
 Numba compiles some instructions for each argument of a function, 10 ms for an array; here a loop over a table of the
 kinds of items looks at them. An item is an array, or a number in the form of NumPy's scalars or of Python's floats.
+
+Where lengths are open, the sizes are taken from the first items that have them, and the lengths of all items follow.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -17,9 +20,11 @@ from numba.core import cgutils, types
 from numba.core.datamodel.models import OpaqueModel
 from numba.extending import NativeValue, register_model, unbox
 
+from autograd.lengths import Lengths, is_length
 from autograd.primitive import Aval, dtype_name
 
-from .boxing import ADDRESS, HEAD, INDEX, Dense, address_of_array, equal, field, is_of_type
+from .boxing import ADDRESS, HEAD, INDEX, Dense, address_of_array, equal, field, is_of_type, length_of
+from .emit.open import value_of
 
 _BYTE, _KIND = ir.IntType(8), ir.IntType(16)
 # The length of a tuple stands behind the head that all objects have, and its items behind that.
@@ -40,12 +45,26 @@ Item = tuple[Aval, bool]
 
 
 class Items(types.Type):
-    """The type of a tuple of such items; as a native value it is a table of the addresses of their elements."""
+    """The type of a tuple of such items; as a native value it is a table of the addresses of their elements.
 
-    def __init__(self, items: Sequence[Item]) -> None:
-        self.items = tuple(items)
+    Behind the addresses stand the open `sizes`, and the length of the last item if that is a `workspace`, which may be
+    longer than needed.
+    """
+
+    def __init__(self, items: Sequence[Item], sizes: Lengths | None = None, workspace: bool = False) -> None:
+        self.items, self.workspace = tuple(items), workspace
+        self.sizes = () if sizes is None else tuple(sizes.values)
         text = " ".join([f"{aval}{'!' if written else ''}" for aval, written in self.items])
-        super().__init__(f"Items({hashlib.sha256(text.encode()).hexdigest()})")
+        super().__init__(f"Items({hashlib.sha256(f'{text} {self.sizes} {workspace}'.encode()).hexdigest()})")
+
+    @property
+    def taken(self) -> list[tuple[int, int]]:
+        """The items and axes whose lengths stand behind the addresses."""
+        found: dict[str, tuple[int, int]] = {}
+        for i, (aval, _) in enumerate(self.items):
+            for axis, n in enumerate(aval.shape):
+                found.setdefault(str(n), (i, axis))
+        return [found[name] for name in self.sizes] + [(len(self.items) - 1, 0)] * self.workspace
 
 
 register_model(Items)(OpaqueModel)
@@ -55,7 +74,7 @@ register_model(Items)(OpaqueModel)
 def _unbox(kind: Items, given: Any, c: Any) -> Any:
     """The table, or a `TypeError` where the tuple is another one."""
     b, n = c.builder, len(kind.items)
-    table = cgutils.alloca_once(b, ADDRESS, size=INDEX(max(n, 1)))
+    table = cgutils.alloca_once(b, ADDRESS, size=INDEX(max(n + len(kind.taken), 1)))
     fits = cgutils.alloca_once_value(b, cgutils.false_bit)
     is_tuple = is_of_type(c.context, b, given, _TUPLE)
     with b.if_then(is_tuple, likely=True), b.if_then(equal(b, field(b, given, _LENGTH, INDEX), n), likely=True):
@@ -88,10 +107,40 @@ def _reader(context: Any, module: Any, kind: Items) -> Any:
         address = b.load(found)
         with b.if_then(b.icmp_unsigned("==", address, ADDRESS(None)), likely=False):
             b.ret(cgutils.false_bit)
-        place = b.gep(table, [b.mul(loop.index, INDEX(8))], source_etype=_BYTE)
-        b.store(address, b.bitcast(place, ADDRESS.as_pointer()))
-    b.ret(cgutils.true_bit)
+        _put(b, table, loop.index, address)
+    b.ret(_lengths_fit(b, kind, numbers, items, kinds, table))
     return made
+
+
+def _lengths_fit(b: Any, kind: Items, numbers: Any, items: Any, kinds: Any, table: Any) -> Any:
+    """Puts the sizes behind the addresses, and says whether the lengths of all items follow from them."""
+    taken = []
+    for i, (number, axis) in enumerate(kind.taken):
+        taken.append(length_of(b, _entry(b, items, INDEX(8 * number + _ITEMS), ADDRESS), axis))
+        _put(b, table, INDEX(len(kind.items) + i), taken[-1])
+    sizes = dict(zip(kind.sizes, taken, strict=False))
+    # The workspace is looked at by the kernel.
+    count = len(kind.items) - kind.workspace
+    lengths = {n for aval, _ in kind.items[:count] for n in aval.shape if is_length(n)}
+    if not lengths:
+        return cgutils.true_bit
+    fits = cgutils.alloca_once_value(b, cgutils.true_bit)
+    expected = {n: value_of(b, n.terms, sizes) for n in lengths}
+    with cgutils.for_range(b, INDEX(count)) as loop:
+        item = _entry(b, items, b.add(b.mul(loop.index, INDEX(8)), INDEX(_ITEMS)), ADDRESS)
+        number = _entry(b, kinds, b.mul(loop.index, INDEX(2)), _KIND)
+        for (aval, _), i in numbers.items():
+            axes = [(axis, expected[n]) for axis, n in enumerate(aval.shape) if n in expected]
+            with b.if_then(b.icmp_unsigned("==", number, _KIND(i))) if axes else nullcontext():
+                for axis, n in axes:
+                    same = b.icmp_signed("==", length_of(b, item, axis), n)
+                    b.store(b.and_(b.load(fits), same), fits)
+    return b.load(fits)
+
+
+def _put(b: Any, table: Any, i: Any, x: Any) -> None:
+    place = b.gep(table, [b.mul(i, INDEX(8))], source_etype=_BYTE)
+    b.store(x, b.bitcast(place, x.type.as_pointer()))
 
 
 def _entry(b: Any, of: Any, offset: Any, kind: Any) -> Any:

@@ -54,8 +54,8 @@ def _expanded(view: View, x: Aval, *, shape: Shape) -> View:
 
 def sliced(view: View, x: Aval, *, index: Any) -> View:
     pairs = list(zip(index, view.strides, strict=True))
-    offset = view.offset + sum((i if isinstance(i, int) else i[0]) * s for i, s in pairs)
-    return view._replace(offset=offset, strides=tuple([i[2] * s for i, s in pairs if not isinstance(i, int)]))
+    offset = view.offset + sum((i[0] if isinstance(i, tuple) else i) * s for i, s in pairs)
+    return view._replace(offset=offset, strides=tuple([i[2] * s for i, s in pairs if isinstance(i, tuple)]))
 
 
 def _real(view: View, x: Aval) -> View:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import jit
+
 # Every test compiles what it runs, and none writes to the user's folder; those of the disk cache name one of their own.
 os.environ["JIT_CACHE_DIR"] = ""
 
@@ -18,3 +20,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 def rng() -> np.random.Generator:
     """Random numbers, the same in every run of a test."""
     return np.random.default_rng(20260117)
+
+
+@pytest.fixture
+def at_once():
+    """Compiles the second tape of a structure."""
+    with jit.disable_hot_tapes(), jit.enable_hot_tapes(after=1):
+        yield

@@ -18,7 +18,7 @@ Index = tuple[int | tuple[int, int, int], ...]
 @lru_cache(maxsize=4096)
 def slices(index: Index) -> Any:
     """NumPy's form of an index, which is faster without a tuple where there is one axis."""
-    key = tuple([i if type(i) is int else _slice(*i) for i in index])  # type: ignore[misc]
+    key = tuple([_slice(*i) if type(i) is tuple else i for i in index])
     return key[0] if len(key) == 1 else key
 
 
@@ -41,7 +41,7 @@ def _put_eval(x: Any, y: Any, *, index: Index) -> Any:
 
 
 def _put_aval(x: Aval, y: Aval, *, index: Index) -> Aval:
-    part = tuple([i[1] for i in index if not isinstance(i, int)])
+    part = tuple([i[1] for i in index if type(i) is tuple])
     if y.shape != part:
         raise ValueError(f"`put` needs values of the shape of the part that they replace, {part}, got {y.shape}")
     return x
@@ -118,7 +118,7 @@ transpose = Primitive(
 slice_ = Primitive(
     "slice",
     eval=lambda x, *, index: x[slices(index)],
-    aval=lambda x, *, index: Aval(tuple([i[1] for i in index if type(i) is not int]), x.dtype),
+    aval=lambda x, *, index: Aval(tuple([i[1] for i in index if type(i) is tuple]), x.dtype),
     vjps=(Swept(lambda g, _, inputs, params: unslice.on(g, {"shape": inputs[0].shape, **params})),),
     saves="shapes",
     add_vjp=_add_unsliced,

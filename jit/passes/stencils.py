@@ -88,7 +88,7 @@ def _padded(view: tuple[Any, ...], part: tuple[Any, ...], shape: Shape) -> _Padd
     """
     if not all(type(i) is tuple and i[1] > 0 and i[2] == 1 for i in part):
         return None
-    seen = [(i, i, 1) if type(i) is int else (*sorted((i[0], i[0] + (i[1] - 1) * i[2])), i[1]) for i in view]
+    seen = [(*sorted((i[0], i[0] + (i[1] - 1) * i[2])), i[1]) if type(i) is tuple else (i, i, 1) for i in view]
     if not all(size for *_, size in seen):
         return None
     margin = max([
@@ -101,7 +101,7 @@ def _padded(view: tuple[Any, ...], part: tuple[Any, ...], shape: Shape) -> _Padd
         return None
     inside = tuple([(m, size, 1) for (_, size, _), m in zip(part, margins, strict=True)])
     shifted = tuple([
-        i - start + m if type(i) is int else (i[0] - start + m, *i[1:])
+        (i[0] - start + m, *i[1:]) if type(i) is tuple else i - start + m
         for i, (start, _, _), m in zip(view, part, margins, strict=True)
     ])  # fmt: skip
     return _Padded(lengths, inside, shifted)
