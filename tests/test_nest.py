@@ -59,6 +59,16 @@ def test_short_rows_are_read_as_vectors(n):
     assert not re.search(r"gather|scatter|insertelement <\d+ x double> %", text(*inputs))
 
 
+@pytest.mark.parametrize("few", [2, 3, 4])
+def test_few_coordinates_of_bodies_are_taken_in_vectors_of_bodies(few):
+    f = lambda x: (x[:, None] - x, np.sum((x[:, None] - x) ** 2, axis=-1))
+    x = sample((8, few), np.float64)
+    check(f, x)
+    text = jit.compile(f).llvm(x)
+    assert re.search(r"fsub.* <\d+ x double>", text)
+    assert not re.search(r"gather|scatter", text)
+
+
 # ---- reductions ----
 
 

@@ -34,6 +34,8 @@ _SHORT, _MANY = 2048, 64
 # the loop around them, whose steps through memory are long, or nothing. A loop that reduces pays more for what is left
 # beside whole vectors.
 _LEAST, _LEAST_REDUCED, _MOST = 8, 16, 64
+# Innermost loops of at most so many iterations are written out: the loop around them is what is vectorised.
+_FEW = 4
 
 
 def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: bool, rows: bool = False) -> ir.Function:
@@ -157,10 +159,12 @@ class _Emitter:
             self.position.pop()
             return [after[r] for r in alive]
 
-        length = self.lengths[d]
-        least = _LEAST_REDUCED if self.reductions else _LEAST
-        whole = d == len(self.axes) - 1 and isinstance(length, int) and least <= length <= _MOST
-        results = loop(self.builder, length, [started[r] for r in alive], body, whole)
+        length, results = self.lengths[d], [started[r] for r in alive]
+        if self.is_written_out(d):
+            for i in range(length):
+                results = body(index(i), results)
+        else:
+            results = loop(self.builder, length, results, body, self.is_whole(d, bool(alive)))
         finished: list[Any] = [None] * len(started)
         for r, x in zip(alive, results, strict=True):
             if len(self.axes) - self.depths[r] == d:
@@ -168,6 +172,18 @@ class _Emitter:
             else:
                 finished[r] = x
         return finished
+
+    def is_written_out(self, d: int) -> bool:
+        """Whether the loop is the innermost of several, and of few iterations."""
+        length = self.lengths[d]
+        return d > 0 and d == len(self.axes) - 1 and isinstance(length, int) and length <= _FEW
+
+    def is_whole(self, d: int, reduces: bool) -> bool:
+        """Whether the loop is left to the vectoriser as it is, however short."""
+        length, last = self.lengths[d], len(self.axes) - 1
+        least = _LEAST_REDUCED if reduces else _LEAST
+        innermost = d == last or (d == last - 1 and self.is_written_out(last))
+        return innermost and isinstance(length, int) and least <= length <= _MOST
 
     def finish(self, reduction: Reduce, depth: int, x: ir.Value) -> None:
         dtype = reduction.equation.out.aval.dtype
