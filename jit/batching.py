@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from autograd import ops
 from autograd.function import function_call
-from autograd.functions.arguments import expanded, transposed
+from autograd.functions.arguments import transposed
 from autograd.primitive import Primitive
 
-from .batching_rules import RULES, Batch, Rule, by_example
+from .batching_rules import RULES, Batch, Rule, by_example, for_all
 from .body import bind, element_of, placeholder, recorded_body
 from .graph import Atom, Equation, Graph, Literal, Loop
 from .loop import SHARED, key_of, scan
@@ -36,7 +36,7 @@ class Mapped(NamedTuple):
 
     def whole(self, size: Any) -> Any:
         """The value with the axis of the examples."""
-        return self.value if self.mapped else expanded(self.value, (size, *self.value.shape))
+        return self.value if self.mapped else for_all(self.value, size)
 
 
 def batched(graph: Graph, size: Any, values: Sequence[Any], mapped: Sequence[bool]) -> list[Mapped]:

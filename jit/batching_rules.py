@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd import ops
+from autograd import Tensor, ops
 from autograd.custom import custom_call
 from autograd.functions.arguments import expanded, reshaped, transposed
 from autograd.lengths import is_length
 from autograd.ops.broadcasting import repeated
 from autograd.primitive import PRIMITIVES, Primitive, aval_of
+from autograd.tensor import constant
 
 from .body import bind
 from .graph import Equation, Graph, Loop, Var
@@ -39,8 +40,7 @@ class Batch(NamedTuple):
 
     def whole(self, i: int) -> Any:
         """An input with the axis of the examples, repeated along it if it is the same for all."""
-        x = self.values[i]
-        return x if self.mapped[i] else expanded(x, (self.size, *x.shape))
+        return self.values[i] if self.mapped[i] else for_all(self.values[i], self.size)
 
     def wholes(self) -> list[Any]:
         """All inputs with the axis of the examples."""
@@ -50,12 +50,18 @@ class Batch(NamedTuple):
 Rule = Callable[..., Any]
 
 
+def for_all(x: Any, size: Any) -> Any:
+    """A value that all examples share, repeated along an axis of so many of them."""
+    # As a tensor, for of those the lengths may be open.
+    return expanded(x if isinstance(x, Tensor) else constant(np.asarray(x)), (size, *x.shape))
+
+
 def positions(size: Any) -> Any:
     """The numbers of the examples; of an open number of them as well."""
     if not is_length(size):
         return np.arange(size)
     shape: Any = (size,)
-    return ops.cumsum(repeated(1, np.int64, shape), axis=0, reverse=False) - 1
+    return ops.cumsum(constant(repeated(1, np.int64, shape)), axis=0, reverse=False) - 1
 
 
 def by_example(graph: Graph, batch: Batch) -> list[Any]:

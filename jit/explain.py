@@ -162,7 +162,7 @@ def _step(step: Step, labels: _Labels) -> str:
     if isinstance(step, Call):
         avals = [x.aval for x in step.equation.inputs]
         operands = [
-            f"{labels.of([view])}{_layout(view, aval)}" for view, aval in zip(step.operands, avals, strict=True)
+            f"{labels.of([view])}{_layout(view, aval)}" for view, aval in zip(step.operands, avals, strict=False)
         ]
         if step.equation.primitive is custom_call:
             function = dict(step.equation.params)["function"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
@@ -11,11 +11,11 @@ import numpy as np
 from autograd import Tensor, enable_grad, ops
 from autograd.carry import paths
 from autograd.deferred import Deferred
-from autograd.functions.arguments import as_array, axis_of, expanded, transposed
+from autograd.functions.arguments import as_array, axis_of, transposed
 from autograd.ops.broadcasting import repeated
 from autograd.primitive import aval_of
 from autograd.tape import Control, Guard, Node, Tape, current_tape, onto
-from autograd.tensor import lift
+from autograd.tensor import constant, lift
 from autograd.tree import Structure, flatten, unflatten
 
 from .batching import Mapped, batched
@@ -120,7 +120,8 @@ class _Examples:
     def _tape(self) -> Tape:
         """A tape for the function of one example."""
         control = self.outer.control or Control(recorded_loop, recorded_while, recorded_switch, 1)
-        tape = Tape(True, control, self.outer.roll, self.outer.open)
+        roll = None if self.outer.roll is None else partial(_rolled, self.outer.roll)
+        tape = Tape(True, control, roll, self.outer.open)
         tape.states = None if self.outer.states is None else {}
         return tape
 
@@ -153,9 +154,9 @@ class _Examples:
         assert self.outer.states is not None
         before = self.outer.states.get(state, state)
         drawn = np.asarray(after.data)[1] - np.asarray(state.data)[1]
-        step = np.array([0, drawn], np.uint64)
+        step = constant(np.array([0, drawn], np.uint64))
         numbers = ops.astype(positions(self.size), dtype=np.dtype(np.uint64))
-        self.outer.states[state] = before + step * ops.astype(as_array(self.size), dtype=np.dtype(np.uint64))
+        self.outer.states[state] = before + ops.mul(step, self.size)
         return Mapped(before + ops.reshape(numbers, shape=(self.size, 1)) * step, True)
 
     def _guarded(self, guards: Sequence[Guard], values: Sequence[Mapped]) -> None:
@@ -189,10 +190,20 @@ class _Examples:
             return x.value
         if not isinstance(x.value, Tensor | np.ndarray | np.generic | float | int | complex):
             return x.value
-        value = as_array(x.value)
-        whole = value if x.mapped else expanded(value, (self.size, *value.shape))
+        whole = Mapped(as_array(x.value), x.mapped).whole(self.size)
         to = axis_of("vmap", axis, len(whole.shape))
         return transposed(whole, (*range(1, to + 1), 0, *range(to + 1, len(whole.shape))))
+
+
+def _rolled(
+    roll: Callable[..., Any], tape: Tape, node: int, guard: int, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    """The outputs by loops, unless Python decided on values on the way.
+
+    Such a loop would say of all its decisions at once whether they differ from example to example. The steps for all
+    examples are rolled in their turn.
+    """
+    return outputs if tape.guards[guard:] else roll(tape, node, guard, inputs, outputs)
 
 
 # ---- arguments and axes ----

@@ -273,3 +273,9 @@ def test_a_decision_on_a_gradient_within_a_loop(monkeypatch):
 
     w = np.linspace(0.5, 1.5, 1000)
     np.testing.assert_allclose(jit.compile(descent)(w), descent(w), rtol=1e-12)
+
+
+def test_a_dtype_by_its_type():
+    y = recorded(lambda x: ag.ops.astype(x, dtype=np.int64), X)
+    assert y.dtype == np.dtype(np.int64)
+    assert isinstance(y.dtype, np.dtype)

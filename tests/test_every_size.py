@@ -9,6 +9,7 @@ import pytest
 
 import autograd as ag
 import jit
+from autograd import ops
 from benchmarks.every_size import FUNCTIONS, bootstrap, compare, logistic
 from jit import blocks
 
@@ -65,6 +66,8 @@ OPEN = {
     "einsum": (lambda x, w: np.sum(np.einsum("ij,j->i", x, w) ** 2), [("n", 9), (9,)]),
     "reversed": (lambda x: np.sum(x[::-1] * np.cumsum(x)), [("n",)]),
     "sorted": (lambda x: np.sum(np.sort(x) * x), [("n",)]),
+    "random": (lambda x: np.sum(x * (ops.random_bits(np.uint64(3), ops.astype(x * x, dtype="uint64")) % 7)), [("n",)]),
+    "complex": (lambda x: np.sum(ag.real(ops.complex_(x, 2 * x) ** 2)), [("n",)]),
     "gradient inside": (lambda x: np.sum(ag.grad(lambda y: np.sum(y**3) / y.shape[0])(x) ** 2), [("n",)]),
 }
 # fmt: on

@@ -89,3 +89,8 @@ def test_guards_and_recordings():
     assert re.search(r"guards: \S*test_jit_explain.py:\d+\n", text)
     assert "2 recordings of this function" in text
     assert text.index("logical_not") > 0
+
+
+def test_steps_with_memory_of_their_own():
+    text = jit.compile(lambda x: np.sort(x, axis=1)).explain(X)
+    assert re.search(r"argsort input0\[100,3\] -> work\d", text)

@@ -197,7 +197,14 @@ def test_within_compiled_functions_and_loops():
 # ---- loops and branches ----
 
 
-@pytest.mark.parametrize("f", [newton, root, chosen, settled], ids=lambda f: f.__name__)
+def nested(x: Any) -> Any:
+    def step(c: Any, t: Any) -> tuple[Any, Any]:
+        return ag.cond(t > 0, lambda c: c + ag.while_loop(lambda z: z < 5, lambda z: z * 1.7, t + 0.2), np.sin, c), c
+
+    return ag.scan(step, 0.3, x * np.array([1.0, -1.0, 0.5]))[0]
+
+
+@pytest.mark.parametrize("f", [newton, root, chosen, settled, nested], ids=lambda f: f.__name__)
 def test_control_flow_of_each_example(f):
     check(f, Y)
     check(jit.grad(f), Y)
@@ -206,12 +213,15 @@ def test_control_flow_of_each_example(f):
 
 
 @pytest.mark.parametrize("axes", [(0, None), (0, 0), (None, 0)])
-@pytest.mark.parametrize("f", [recurrent, stacked], ids=lambda f: f.__name__)
-def test_loops_with_products(f, axes):
+def test_loops_with_products(axes):
     xs = SEQUENCES if axes[0] == 0 else SEQUENCES[0]
     w = np.stack([SHARED, SHARED.T, -SHARED]) if axes[1] == 0 else SHARED
-    check(f, xs, w, axes=axes)
-    check(jit.grad(lambda xs, w: f(xs, w).sum(), 1), xs, w, axes=axes)
+    check(jit.grad(recurrent, 1), xs, w, axes=axes)
+
+
+def test_stacks_of_loops_with_products():
+    check(stacked, SEQUENCES, SHARED, axes=(0, None))
+    check(jit.grad(lambda xs, w: stacked(xs, w).prod()), SEQUENCES, SHARED, axes=(0, None))
 
 
 def test_scans():
@@ -233,6 +243,18 @@ def test_a_decision_that_all_share_is_guarded():
     g = jit.vmap(lambda x, w: x * w if np.sin(w) > 0 else x - w, (0, None))
     np.testing.assert_array_equal(g(Y, 2.0), Y * 2)
     np.testing.assert_array_equal(g(Y, 4.0), Y - 4)
+
+
+def test_a_loop_of_python_that_ends_for_all_at_once():
+    def f(x: Any, w: Any) -> Any:
+        for i in range(20):
+            x = np.cos(x * w[0])
+            if w[1] * i > 3:
+                break
+        return x
+
+    w = np.array([0.5, 0.3])
+    check(jit.grad(f), Y, w, axes=(0, None))
 
 
 # ---- functions of the user's own, random numbers ----

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..lengths import broadcast_shapes
 from ..primitive import Aval, Primitive
 from .broadcasting import astype, unbroadcast
 from .masking import Masked
@@ -40,7 +41,7 @@ def _complex_eval(x: Any, y: Any) -> Any:
 
 
 def _complex_aval(x: Aval, y: Aval) -> Aval:
-    return Aval(np.broadcast_shapes(x.shape, y.shape), COMPLEX_OF[np.result_type(x.dtype, y.dtype)])
+    return Aval(broadcast_shapes(x.shape, y.shape), COMPLEX_OF[np.result_type(x.dtype, y.dtype)])
 
 
 # Copies, since the parts of a complex number are no neighbours.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..lengths import broadcast_shapes
 from ..primitive import Aval, Primitive
 
 #: By how many bits each round rotates; after every fourth the key is added.
@@ -53,6 +54,6 @@ def _threefry(key: Any, counter: Any) -> Any:
 random_bits = Primitive(
     "random_bits",
     eval=_eval,
-    aval=lambda key, counter: Aval(np.broadcast_shapes(key.shape, counter.shape), _UINT64),
+    aval=lambda key, counter: Aval(broadcast_shapes(key.shape, counter.shape), _UINT64),
     elementwise=True,
 )
