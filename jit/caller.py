@@ -95,6 +95,15 @@ def caller(wiring: Wiring) -> Callable[..., Any]:
     return Writer(wiring).function()
 
 
+def answer_of(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the function returns; `MISS` where the arguments are not those that it was made for."""
+    try:
+        return call(*args, **kwargs)
+    except Exception:
+        # For instance, a captured tensor has data of another dtype, shape or layout by now.
+        return MISS
+
+
 def _nested() -> bool:
     return bool(STATE.nesting)
 
@@ -231,18 +240,7 @@ class Writer(Outside):
             else:
                 outputs.append(self.output(i, self.empty(x.aval)))
                 arguments.append(outputs[-1])
-        if self.kernel.workspace:
-            self.take_workspace()
-            arguments.append("__w")
-        call = f"__r = __kernel({', '.join(arguments)})"
-        self.lines.append(call)
-        if self.kernel.workspace:
-            if is_length(self.kernel.workspace):
-                # The kernel looks at the size of its workspace anyway.
-                size = self.length(self.kernel.workspace)
-                self.lines.append(f"if __r[0] == {WRONG_SHAPE} and __w.size < {size}:")
-                self.lines += [f"    __w = __empty({size}, __byte)", f"    {call}"]
-            self.lines.append("__give(__w)")
+        self.call_kernel(arguments)
         told = "" if self.refused is None else f"{self.name('f', self.refused)}(__r[0]); "
         self.lines.append(f"if __r[0]: {told}return __MISS")
         after = [(f"{self.source(state)}.data[:]", outputs[i]) for state, i in self.result.states]
@@ -255,6 +253,21 @@ class Writer(Outside):
                 self.lines.append(f"{self.target(target)}.grad = {made}")
         leaves = iter([self.leaf_of_result(x, outputs) for x in self.result.leaves])
         self.lines.append(f"return {self.tree(self.result.structure, leaves)}")
+
+    def call_kernel(self, arguments: list[str]) -> None:
+        """Writes the call, with a workspace where the kernel needs one."""
+        if not self.kernel.workspace:
+            self.lines.append(f"__r = __kernel({', '.join(arguments)})")
+            return
+        self.take_workspace()
+        call = f"__r = __kernel({', '.join([*arguments, '__w'])})"
+        self.lines.append(call)
+        if is_length(self.kernel.workspace):
+            # The kernel looks at the size of its workspace anyway.
+            size = self.length(self.kernel.workspace)
+            self.lines.append(f"if __r[0] == {WRONG_SHAPE} and __w.size < {size}:")
+            self.lines += [f"    __w = __empty({size}, __byte)", f"    {call}"]
+        self.lines.append("__give(__w)")
 
     def empty(self, aval: Aval) -> str:
         """The expression of a new array."""

@@ -11,20 +11,23 @@ from typing import Any, Unpack
 from autograd.tape import current_tape
 
 from .bound import bound_call
-from .caller import MISS, Wiring
+from .caller import MISS, Wiring, answer_of
 from .explain import Explained, explanation
 from .graph import Graph
 from .native_kernel import NativeKernel, native_kernel
 from .opening import told
 from .places import places_of
 from .rebinding import Rebound, rebound, variables_of
-from .recordings import Options, Recordings, Request, answer_of
+from .recordings import Options, Recordings, Request
+from .search import Search, Searches
 from .shipping import shipped
 from .signature import signature_of
 from .variant import Variant
 
 # So many callers are tried before the signature of a call is looked up.
 _RECENT = 16
+# After so many calls that another variant answered than the one before there is a kernel that finds them.
+_PATIENCE = 32
 
 
 def _never(*args: Any, **kwargs: Any) -> Any:
@@ -58,9 +61,12 @@ class Compiled(Recordings):
         self._takes_out = "out" not in parameters
         # What `rebind` was told of, and the function that takes their values as well.
         self._rebound: tuple[Rebound, Compiled] | None = None
-        # What answered last, and what answered before.
+        # What answered last, and what answered before: functions, and searches that find some.
         self._call: Callable[..., Any] = _never
-        self._recent: tuple[Callable[..., Any], ...] = ()
+        self._recent: tuple[Any, ...] = ()
+        # How many calls have been found by trying since the last recording, and what finds others.
+        self._changes = 0
+        self._searches = Searches(self.threads, self._takes_out)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if current_tape() is not None:
@@ -166,7 +172,7 @@ class Compiled(Recordings):
                 f"{self!r} cannot be pickled ({function.why}), and without its function it has no variables to rebind; "
                 "make its closure of what can be pickled, or pass the data as arguments"
             )
-        own = {"function", "__wrapped__", "_call", "_recent", "_rebound", "_parameters"}
+        own = {"function", "__wrapped__", "_call", "_recent", "_changes", "_searches", "_rebound", "_parameters"}
         return {name: x for name, x in vars(self).items() if name not in own}, function, names
 
     def __setstate__(self, state: Any) -> None:
@@ -174,6 +180,7 @@ class Compiled(Recordings):
         vars(self).update(attributes)
         self.function = self.__wrapped__ = function.function()
         self._call, self._recent, self._rebound = _never, (), None
+        self._changes, self._searches = 0, Searches(self.threads, self._takes_out)
         self._parameters = _parameters(self.function)
         for variant in [*self.open, *[x for known in self.variants.values() for x in known]]:
             leaves = variant.wiring.signature.leaves
@@ -189,23 +196,47 @@ class Compiled(Recordings):
         """Answers a call of another signature, branch or kind than the last one."""
         if self._rebound is not None:
             return self._with_variables(*args, **kwargs)
-        tried = self._recent
-        for call in tried[1:]:
-            out = answer_of(call, args, kwargs)
+        last, tried = self._call, self._recent
+        for way in tried:
+            if type(way) is Search:
+                call, out = way.answer(args, kwargs, last)
+            else:
+                call, out = way, MISS if way is last else answer_of(way, args, kwargs)
             if out is not MISS:
-                self._use(call)
+                if type(way) is Search:
+                    self._use(way.call if way.is_quick and last is not way.call and not kwargs else call, way)
+                else:
+                    self._use(call, way)
+                    self._changed(args, kwargs)
                 return out
-        request = self._request(args, kwargs)._replace(tried=tried)
+        request = self._request(args, kwargs)._replace(tried=(last, *tried))
         variant, out = self._answer(request)
         if out is MISS:
             return self._disagreement(variant, request)
         if variant.verified:
-            self._use(variant.call if request.out is None else variant.call_with_out)
+            call = variant.call if request.out is None else variant.call_with_out
+            self._use(call, call)
+            self._changed(args, kwargs)
+        else:
+            self._changes = 0
         return out
 
-    def _use(self, call: Callable[..., Any]) -> None:
+    def _use(self, call: Callable[..., Any], way: Any) -> None:
         self._call = call
-        self._recent = (call, *[x for x in self._recent if x is not call])[:_RECENT]
+        if not self._recent or self._recent[0] is not way:
+            self._recent = (way, *[x for x in self._recent if x is not way])[:_RECENT]
+
+    def _changed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Sees to it that variants are searched for, once other ones than the last were found often by trying them."""
+        self._changes += 1
+        if self._changes < _PATIENCE:
+            return
+        self._changes = 0
+        signature = self._request(args, kwargs).signature
+        variants = [x for x in self.variants.get(signature, ()) if x.verified]
+        search = self._searches.of(signature, variants) if len(variants) > 1 else None
+        if search is not None:
+            self._recent = (search, *[x for x in self._recent if not search.replaces(x)])
 
     def _without_out(self, kwargs: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         if not (self._takes_out and "out" in kwargs):
@@ -312,10 +343,10 @@ class Compiled(Recordings):
         request = self._request(args, kwargs)
         variant = self._answer(request)[0]
         recording = variant.run.recording
-        sizes = told(variant.kernel.graph.open, self.refused)
-        it = Explained(
-            request.signature, recording, variant.kernel, variant.captured, variant.times, variant.run.notes, sizes
-        )
+        notes = variant.run.notes
+        it = Explained(request.signature, recording, variant.kernel, variant.captured, variant.times, notes)
+        ways = self._searches.told(request.signature, self.variants.get(request.signature, ()))
+        it = it._replace(sizes=told(variant.kernel.graph.open, self.refused), ways=ways)
         return explanation(self.name, it, sum(map(len, self.variants.values())) + len(self.open))
 
 

@@ -52,7 +52,7 @@ class Explained(NamedTuple):
     """One recording of a function, as much as is told of it.
 
     `captured` is what the kernel reads; `notes` say what was rolled, and what not; `sizes` which sizes the
-    kernel serves, or why it serves one alone.
+    kernel serves, or why it serves one alone; `ways` how it is found among others for the same arguments.
     """
 
     signature: Signature
@@ -62,6 +62,7 @@ class Explained(NamedTuple):
     times: Times
     notes: Sequence[str]
     sizes: Sequence[str] = ()
+    ways: Sequence[str] = ()
 
 
 def explanation(name: str, it: Explained, recordings: int) -> str:
@@ -79,6 +80,7 @@ def explanation(name: str, it: Explained, recordings: int) -> str:
         ("steps", [f"{i}  {_step(step, labels)}" for i, step in enumerate(kernel.program.steps, 1)]),
         ("memory", list(_memory(kernel, labels))),
         ("guards", _counted([x.where for x in it.recording.decisions]) if kernel.graph.guards else []),
+        ("variants", it.ways),
         ("captured", [_captured(i, x) for i, x in enumerate(it.captured)]),
         ("kernel", [f"{_kernel(kernel)}, {recordings} recording{'s' * (recordings != 1)} of this function"]),
         ("time", [_times(it.times)]),

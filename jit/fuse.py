@@ -26,7 +26,7 @@ from .margins import with_shared_margins
 from .matrix import as_matrix, by_blas, product_of
 from .parts import Box, cover, sums_of_parts
 from .program import Call, Compute, Fill, Gather, Operand, Place, Program, Reduce, Scalar, Scatter, Store, View
-from .puts import WRITES, at_positions, last_reads, put, with_late_writes
+from .puts import WRITES, at_positions, last_reads, put, with_early_guards, with_late_writes
 from .repeats import choose, repeat
 from .views import VIEWS, row_major, sliced
 
@@ -40,7 +40,7 @@ def fuse(graph: Graph, owned: Mapping[int, int] | None = None) -> Program:
 
     **Arguments:** `owned`, the inputs whose memory may be written to, each with the output that it may become.
     """
-    graph = with_late_writes(graph)
+    graph = with_late_writes(with_early_guards(graph))
     low = Lowering(graph, owned or {})
     sums, terms = sums_of_parts(graph)
     last = last_reads(graph, sums)

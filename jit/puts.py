@@ -14,6 +14,7 @@ from autograd.primitive import Aval, Shape
 
 from .graph import Atom, Equation, Graph, Var
 from .lowering import Group, Lowering
+from .passes.dce import dce
 from .program import Buffer, Gather, Nest, Scalar, Scatter, View, views
 from .views import is_contiguous, row_major, sliced
 
@@ -22,6 +23,18 @@ Box = tuple[tuple[int, int], ...]
 # How many steps back a write may go to join the nest that makes what is written.
 FURTHEST = 64
 WRITES = frozenset({ops.put, ops.put_at})
+
+
+def with_early_guards(graph: Graph) -> Graph:
+    """The graph with what its guards need before all else, so that a call of another branch ends early.
+
+    Where something is written in place the order stays, since it says what can be written over.
+    """
+    if not graph.guards or any(x.primitive in WRITES for x in graph.equations):
+        return graph
+    needed = {id(x) for x in dce(graph._replace(outputs=())).equations}
+    ordered = sorted(graph.equations, key=lambda equation: id(equation) not in needed)
+    return graph._replace(equations=tuple(ordered))
 
 
 def with_late_writes(graph: Graph) -> Graph:

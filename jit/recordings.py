@@ -15,7 +15,7 @@ from autograd import Tensor
 from autograd.lengths import Lengths
 
 from .cache import uncollected
-from .caller import MISS
+from .caller import MISS, answer_of
 from .changes import difference, reason, same_decisions
 from .counts import is_same_but_for_steps, widen
 from .emit.repeat import NO_ROOM
@@ -330,15 +330,6 @@ class Recordings:
         orders = [leaf.order for leaf in inputs] + [x.order for x in captured]
         pullback = self._compiled(functools.partial(cotangents, graph, orders))
         return Link(pullback, wanted, run.requires_grad)
-
-
-def answer_of(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the function returns; `MISS` where the arguments are not those that it was made for."""
-    try:
-        return call(*args, **kwargs)
-    except Exception:
-        # For instance, a captured tensor has data of another dtype, shape or layout by now.
-        return MISS
 
 
 def _positive(count: Any) -> int:

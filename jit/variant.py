@@ -98,7 +98,7 @@ def compiled(
     the run has taken.
     """
     start = perf_counter()
-    graph, captured = _without_unused(optimise(run.recording.graph) if graph is None else graph, run.recording.captured)
+    graph, captured = without_unused(optimise(run.recording.graph) if graph is None else graph, run.recording.captured)
     optimised = perf_counter()
     kernel = kernel_of(graph._replace(threads=threads))
     times = Times(recording, optimised - start, perf_counter() - optimised)
@@ -116,7 +116,7 @@ def _found(source: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
     return next(same, source)
 
 
-def _without_unused(graph: Graph, captured: tuple[Captured, ...]) -> tuple[Graph, tuple[Captured, ...]]:
+def without_unused(graph: Graph, captured: Sequence[Captured]) -> tuple[Graph, tuple[Captured, ...]]:
     """The graph without the captures that passes have made useless."""
     used = {id(x) for equation in graph.equations for x in equation.inputs}
     used.update([id(x) for x in (*graph.outputs, *graph.guards)])

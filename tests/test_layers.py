@@ -154,6 +154,7 @@ ORDER = (
     "jit.shipping",
     "jit.changes",
     "jit.variant",
+    "jit.search",
     "jit.recordings",
     "jit.compiled",
     "jit.vmap",

@@ -12,7 +12,22 @@ from typing import Any
 
 from ..graph import Atom, Var
 from ..plan import weight
-from ..program import Blocks, Choose, Fill, Nest, Program, Reduce, Repeat, Scatter, Step, Store, atoms_by_value, nests
+from ..program import (
+    Blocks,
+    Choose,
+    Fill,
+    Nest,
+    Program,
+    Reduce,
+    Repeat,
+    Scatter,
+    Step,
+    Store,
+    View,
+    atoms_by_value,
+    nests,
+    written,
+)
 
 # A piece ends between these weights.
 SMALLEST, LARGEST = 75, 225
@@ -113,3 +128,15 @@ def last_reads(program: Program, cut: Sequence[Sequence[Step]]) -> dict[Atom, in
                 found.update([(x, i) for x in read if type(x) is Var])
     found.update([(x.atom, len(cut)) for x in (*program.guards, *program.outputs) if type(x.atom) is Var])
     return found
+
+
+def decided(program: Program) -> int:
+    """After how many steps all guards are known; after all of them where only scalars are left to do then."""
+    scalars = {x.atom for x in program.guards if type(x.atom) is Var}
+    memory = {x.place.buffer.number for x in program.guards if isinstance(x.place, View)}
+    known = 0
+    for i, step in enumerate(program.steps, 1):
+        if not scalars.isdisjoint(makes([step])) or not memory.isdisjoint([x.buffer.number for x in written(step)]):
+            known = i
+    rest = program.steps[known:]
+    return known if program.guards and not all(map(_is_scalar, rest)) else len(program.steps)

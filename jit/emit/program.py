@@ -42,7 +42,7 @@ from .lapack import ROUTINES
 from .loops import loop
 from .nest import scalars
 from .open import Sizes
-from .outline import last_reads, makes, pieces
+from .outline import decided, last_reads, makes, pieces
 from .repeat import repeat
 from .shared import share_steps
 from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
@@ -69,7 +69,7 @@ class Memory(NamedTuple):
 def emit(
     builder: ir.IRBuilder, name: str, program: Program, plan: Plan, memory: Memory
 ) -> tuple[Any, list[Any], dict[ir.Function, Sizes]]:
-    """Emits the body of a kernel.
+    """Emits the body of a kernel, which ends as soon as a guard is known to have failed.
 
     **Returns:** the status (0 where all went well, otherwise the number of the first guard that failed,
     `OUT_OF_RANGE` or `REFUSED`), the outputs of shape () as values, and the open sizes in each task.
@@ -83,14 +83,32 @@ def emit(
 
     functions = Functions(builder.module, name, few, program.graph.open)
     body = _Body(builder, layout, address, functions)
+    first = len(program.steps) if plan.state is not None else decided(program)
     if plan.state is None:
-        body.steps(program.steps)
+        body.steps(program.steps[:first])
     else:
         body.pieces(program, memories)
-    status = body.checked([body.scalar(guard) for guard in program.guards])
+    failed = body.failed([body.scalar(guard) for guard in program.guards])
     returned = zip(program.graph.outputs, program.outputs, strict=True)
-    scalars = [body.scalar(operand) for x, operand in returned if x.aval.shape == ()]
+    numbers = [operand for x, operand in returned if x.aval.shape == ()]
+    if first == len(program.steps):
+        status, *scalars = body.results(failed, numbers)
+        return status, scalars, functions.tasks
+    early = builder.block
+    with builder.if_then(builder.icmp_unsigned("==", failed, index(0)), likely=True):
+        body.steps(program.steps[first:])
+        results, late = body.results(failed, numbers), builder.block
+    otherwise = [failed, *[ir.Constant(x.type, ir.Undefined) for x in results[1:]]]
+    status, *scalars = [_either(builder, x, late, y, early) for x, y in zip(results, otherwise, strict=True)]
     return status, scalars, functions.tasks
+
+
+def _either(b: ir.IRBuilder, x: ir.Value, late: ir.Block, otherwise: ir.Value, early: ir.Block) -> ir.Value:
+    """`x` from the one block, and `otherwise` from the other."""
+    made = b.phi(x.type)
+    made.add_incoming(x, late)
+    made.add_incoming(otherwise, early)
+    return made
 
 
 def _given(b: ir.IRBuilder, memories: ir.Value, table: ir.Value, entry: int) -> ir.Value:
@@ -307,9 +325,16 @@ class _Body:
                 self.builder.store(index(0), self.status)
         return self.status
 
-    def checked(self, guards: list[ir.Value]) -> ir.Value:
-        """The first guard that failed, counted from 1; a failed guard explains any other trouble."""
-        status: ir.Value = index(0) if self.status is None else self.builder.load(self.status, typ=INDEX)
-        for number in range(len(guards), 0, -1):
-            status = self.builder.select(guards[number - 1], status, index(number))
-        return status
+    def failed(self, guards: list[ir.Value]) -> ir.Value:
+        """The first guard that failed, counted from 1, or 0."""
+        number: ir.Value = index(0)
+        for i in range(len(guards), 0, -1):
+            number = self.builder.select(guards[i - 1], number, index(i))
+        return number
+
+    def results(self, failed: ir.Value, numbers: Sequence[Operand]) -> list[ir.Value]:
+        """The status after all steps, where a failed guard explains any other trouble, and these numbers."""
+        b = self.builder
+        noted: ir.Value = index(0) if self.status is None else b.load(self.status, typ=INDEX)
+        fine = b.icmp_unsigned("==", failed, index(0))
+        return [b.select(fine, noted, failed), *[self.scalar(x) for x in numbers]]
