@@ -36,7 +36,7 @@ from .tape import (
 )
 from .tracking import Tracking
 from .views import WRITTEN, refresh
-from .weak import Weak, WeakInt, evaluate
+from .weak import WEAK, WeakInt, evaluate
 from .writes import Writes
 
 # Values this small are cheaper to keep than to describe by their shape.
@@ -327,7 +327,7 @@ def _recorded(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, A
             requires_grad = requires_grad or x.requires_grad
             x = x.data
             if type(x) not in PLAIN:
-                weak = weak or isinstance(x, Weak)
+                weak = weak or type(x) in WEAK
         elif type(x) not in PLAIN and type(x) is not Deferred:
             return _recorded(primitive, tuple([_operand(primitive, x) for x in inputs]), params, tape)
         values.append(x)

@@ -64,6 +64,13 @@ _INFIX = frozenset({
 })  # fmt: skip
 
 _NUMBERS = frozenset({float, int, bool, complex})
+# What has one scalar type of NumPy, whatever its value; an integer may be too large for the usual one.
+_SCALARS: dict[type, Any] = {
+    float: np.float64, WeakFloat: np.float64, complex: np.complex128, WeakComplex: np.complex128, bool: np.bool_,
+}  # fmt: skip
+_PLAIN = {WeakFloat: float, WeakInt: int, WeakComplex: complex}
+#: The types of such numbers.
+WEAK = frozenset(_PLAIN)
 Weak = WeakFloat | WeakInt | WeakComplex
 
 
@@ -78,7 +85,8 @@ def weak(x: Any) -> Any:
 
 def plain(x: Any) -> Any:
     """`x` as NumPy promotes it: exactly a Python number where it is one, which no subclass is."""
-    return x.item() if isinstance(x, Weak) else x
+    kind: Any = _PLAIN.get(type(x))
+    return x if kind is None else kind(x)
 
 
 def evaluate(primitive: Any, values: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -86,8 +94,20 @@ def evaluate(primitive: Any, values: Sequence[Any], params: dict[str, Any]) -> A
 
     Numbers alone are computed by NumPy all the same, since Python's own division by zero would raise.
     """
+    numbers = []
+    for x in values:
+        kind = _SCALARS.get(type(x))
+        if kind is None:
+            break
+        numbers.append(kind(x))
+    else:
+        return _result(primitive, numbers, params)
     values = [plain(x) for x in values]
     if not all(type(x) in _NUMBERS for x in values):
         return primitive.eval(*values, **params)
-    out = primitive.eval(*[np.asarray(x)[()] for x in values], **params)
+    return _result(primitive, [np.asarray(x)[()] for x in values], params)
+
+
+def _result(primitive: Any, numbers: Sequence[Any], params: dict[str, Any]) -> Any:
+    out = primitive.eval(*numbers, **params)
     return weak(out.item()) if primitive.eval in _INFIX else out

@@ -17,13 +17,14 @@ from autograd.lengths import is_open
 from autograd.primitive import Aval, Primitive
 from autograd.tape import PACKAGE, Guard, Node, Tape, user_line
 from autograd.tensor import lift
-from autograd.weak import Weak, plain
+from autograd.weak import WEAK, WeakFloat, plain
 
 from .fourier import TRANSFORMS, length_of, table
 from .graph import Atom, Equation, Graph, Literal, Params, Var
 from .loop import loop_call, loop_output, primitive_of
 from .signature import check_dtype, order_of
 
+_FLOATS, _FLOAT = frozenset({float, WeakFloat}), np.dtype(np.float64)
 _UNKNOWN: Mapping[int, str] = MappingProxyType({})
 _PACKAGES = (PACKAGE, str(Path(__file__).parent) + sep)
 
@@ -120,7 +121,8 @@ def live(tape: Tape, results: list[Any], given: set[int]) -> list[Node]:
         if id(node) in needed and id(node) not in given:
             kept.append(node)
             for parent in node.parents:
-                needed.add(id(parent) if type(parent) is Node else id(source_of(parent)))
+                if parent is not None:
+                    needed.add(id(parent) if type(parent) is Node else id(source_of(parent)))
     return kept[::-1]
 
 
@@ -189,7 +191,7 @@ class GraphBuilder:
                 atom = known.get(id(parent)) or self.atom(source_of(parent), value)
                 if requires_grad and type(parent) is Node and not parent.requires_grad:
                     atom = self.stopped(atom)
-                if isinstance(value, Weak):
+                if type(value) in WEAK:
                     atom = self.promoted(atom, primitive, values, i, out)
                 atoms.append(atom)
         if primitive in TRANSFORMS and len(atoms) == 1:
@@ -333,6 +335,8 @@ def _weak_dtype(primitive: Primitive, values: tuple[Any, ...], i: int, out: Any)
     operands = values[1:] if primitive is ops.where else values
     if primitive is ops.where and i == 0:
         return np.dtype(bool)
+    if _FLOATS.issuperset(map(type, operands)):
+        return _FLOAT
     dtypes = dtypes_of(operands)
     if len(dtypes) == 1 and dtypes[0].kind == "f" and type(values[i]) in (float, int):
         return dtypes[0]

@@ -23,6 +23,7 @@ from benchmarks.harness import check, compete
 from benchmarks.measure import Entries, Entry, alternate, difference
 from benchmarks.memory import RESET, Memory
 from benchmarks.process import Crew, WorkerError
+from benchmarks.recording import CASES, costs
 from benchmarks.report import Outcome, failures
 from benchmarks.workloads import WORKLOADS, Inputs, select
 
@@ -459,3 +460,10 @@ def test_loops_in_compiled_code_call_the_same_function_of_either_kind(family):
     ours, written, python = nopython.contestants(workload)
     assert ours(3) == pytest.approx(written(3), rel=1e-12)
     assert ours(1) == pytest.approx(python()[0], rel=1e-12)
+
+
+def test_what_a_recording_costs_is_measured():
+    _, args, operations = CASES["network, 8 x 8"]
+    assert len(args) == 3
+    assert operations == 400
+    assert all(seconds > 0 for seconds in costs("network, 8 x 8", rounds=1))
