@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from .closed import Closed
 from .control import while_loop
 from .creation import as_tensor
 from .derivatives import jacobian
-from .functions import abs, isfinite, max, reshape, stop_gradient, where
+from .function import Function
+from .functions import abs, clone, isfinite, max, reshape, stop_gradient, sum, where
 from .linalg import solve
-from .tape import current_tape
+from .tape import current_tape, no_grad
 from .tensor import Tensor
 from .transforms import grad
-from .tree import tree_map
+from .tree import flatten, tree_map, unflatten
 
 Solver = Callable[[Callable[[Any], Any], Any], Any]
 
@@ -25,8 +27,9 @@ def root(
 ) -> Tensor:
     """The `x` for which `residual(x, *params)` is zero, with derivatives by the implicit function theorem.
 
-    The solution gets two more steps of Newton's method, and these alone are differentiated: one makes first
-    derivatives right, two make those to the third order right. Nothing of the solver's steps is kept.
+    A gradient is one solution of the transposed linear equations at the solution, whatever the number of parameters,
+    and nothing of the solver's steps is kept. It can be differentiated again, to any order. What the residual takes
+    from closures counts as its `params` do.
 
     **Arguments:** `residual`, whose value has the shape and dtype of `x`; `x0`, the first guess, to which there is no
     derivative; `params`, arrays, tensors or nested tuples, lists and dicts of them; `solver(f, x0)`, which returns
@@ -115,8 +118,43 @@ def _newton(residual: Callable[..., Any], x: Any, params: Any) -> Any:
 
 
 def _attached(residual: Callable[..., Any], x: Any, params: Any) -> Any:
-    """The solution as a function of the parameters: each step doubles the order to which derivatives are right."""
-    return _newton(residual, _newton(residual, stop_gradient(x), params), params)
+    """The solution as a function of the parameters and of what the residual takes from outside."""
+    leaves, structure = flatten(params)
+    closed = Closed(lambda x, *leaves: residual(x, *unflatten(structure, leaves)), x, *leaves)
+    return _Solution.apply(closed, len(leaves), x, *leaves, *closed.outer)
+
+
+class _Solution(Function):
+    """The solution of `closed(x, *leaves) = 0`: its rule, in which it stands itself, can be differentiated again.
+
+    With u from Jᵀ u = g, where J is the derivative by x, the cotangents of the parameters are those that -u has.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, closed: Closed, count: int, x: Tensor, *leaves: Any) -> Any:
+        out = clone(x)
+        tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+        ctx.closed, ctx.count, ctx.tensors = closed, count, tensors
+        ctx.leaves = [None if i in tensors else leaf for i, leaf in enumerate(leaves)]
+        ctx.save_for_backward(out, *[leaves[i] for i in tensors])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        x, *tensors = ctx.saved_tensors
+        leaves = list(ctx.leaves)
+        for i, leaf in zip(ctx.tensors, tensors, strict=True):
+            leaves[i] = leaf
+
+        def residual(x: Any, *leaves: Any) -> Any:
+            return ctx.closed([x, *leaves[: ctx.count]], leaves[ctx.count :])
+
+        slopes = reshape(jacobian(residual)(x, *leaves), (x.size, x.size))
+        u = reshape(solve(slopes.T, reshape(g, (x.size,))), x.shape)
+        wanted = [i for i, need in enumerate(ctx.needs_input_grad[3:]) if need]
+        along = grad(lambda x, u, *leaves: -sum(residual(x, *leaves) * u), tuple([2 + i for i in wanted]))
+        found = dict(zip(wanted, along(x, u, *leaves), strict=True))
+        return (None, None, None, *[found.get(i) for i in range(len(leaves))])
 
 
 def _repeated(name: str, step: Callable[[Any], Any], x0: Tensor, max_steps: int) -> Any:
@@ -131,7 +169,8 @@ def _repeated(name: str, step: Callable[[Any], Any], x0: Tensor, max_steps: int)
         return y, max(abs(y - x)) / (1 + max(abs(y))), count + 1
 
     start = (x0, max(abs(x0)) * 0 + 1, 0)
-    x, moved, _ = while_loop(lambda carry: (carry[1] > small) & (carry[2] < max_steps), body, start)
+    with no_grad():
+        x, moved, _ = while_loop(lambda carry: (carry[1] > small) & (carry[2] < max_steps), body, start)
     if current_tape() is not None:
         return where(moved <= small, x, np.nan)
     if not moved <= small:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import functions
+from .closed import nodes_since, rewire, taken
 from .context import Cotangents
 from .drawn import Drawn
 from .memory import next_number
@@ -83,7 +84,7 @@ class Rerun:
         with enable_grad(), setting("watchers", ()):
             after, results = self.run(i, carried, elements)
         made = [*after, *results]
-        for source, value in _taken(made, _nodes(made, start), {*carried, *elements}, start):
+        for source, value in taken(made, nodes_since(made, start), {*carried, *elements}, start):
             self.outer.setdefault(source, value)
         return [_value(x) for x in after], [_value(x) for x in results]
 
@@ -139,7 +140,7 @@ class Rerun:
         with enable_grad(), setting("watchers", ()):
             after, results = self.run(i, carried, elements)
         outer = {source: _leaf(value) for source, value in self.outer.items()}
-        _rewire(_nodes([*after, *results], start), outer)
+        rewire(nodes_since([*after, *results], start), outer)
         gs = [*g, *[None if x is None else x[i] for x in stacks]]
         pairs = zip([*after, *results], gs, strict=True)
         seeds = [(outer.get(y.node or y, y.node or y), gy) for y, gy in pairs if gy is not None and _connected(y)]
@@ -160,7 +161,7 @@ class Rerun:
             for i in self.positions:
                 state, rows[i] = self.run(i, state, [x[i] for x in own[k:n]])
             outputs = [*state, *[functions.stack(column) for column in zip(*rows, strict=True)]]
-            _rewire(_nodes(outputs, start), dict(zip(self.outer, own[n:], strict=True)))
+            rewire(nodes_since(outputs, start), dict(zip(self.outer, own[n:], strict=True)))
             pairs = [(y, gy) for y, gy in zip(outputs, g, strict=True) if gy is not None and _connected(y)]
             targets = [x for x in own if isinstance(x, Tensor)]
             found = iter(
@@ -185,38 +186,3 @@ def _connected(x: Any) -> bool:
 
 def _sum(x: Any, y: Any) -> Any:
     return y if x is None else x if y is None else x + y
-
-
-def _nodes(outputs: Iterable[Any], start: int) -> list[Node]:
-    """The nodes made since `start` that outputs depend on."""
-    found: dict[Any, None] = {
-        x.node: None for x in outputs if isinstance(x, Tensor) and x.node is not None and x.node.number > start
-    }
-    waiting = list(found)
-    for node in waiting:
-        for parent in node.parents:
-            if type(parent) is Node and parent.number > start and parent not in found:
-                found[parent] = None
-                waiting.append(parent)
-    return waiting
-
-
-def _taken(outputs: Sequence[Any], nodes: Sequence[Node], own: set[Any], start: int) -> Iterator[tuple[Any, Any]]:
-    """What a step takes from outside: nodes and leaves that require a gradient, and an array like their value."""
-    pairs = [(x, y) for node in nodes for x, y in zip(node.inputs or (), node.parents, strict=True)]
-    pairs += [(x, x.node or x) for x in outputs if isinstance(x, Tensor)]
-    for x, source in pairs:
-        if source is None or not source.requires_grad or source in own:
-            continue
-        if type(source) is not Node:
-            yield source, source.data
-        elif source.number <= start:
-            yield source, np.broadcast_to(np.zeros((), x.dtype), x.shape)
-
-
-def _rewire(nodes: Sequence[Node], instead: dict[Any, Tensor]) -> None:
-    """Puts tensors in the place of others from which nodes come."""
-    for node in nodes:
-        if any(parent in instead for parent in node.parents):
-            found = [instead.get(parent, parent) for parent in node.parents]
-            node.parents = tuple([(x.node or x) if isinstance(x, Tensor) else x for x in found])

@@ -27,6 +27,12 @@ def coupled_sum(m, b):
     return ag.sum(ag.implicit.root(coupled, np.zeros(2), {"m": m, "b": b}) ** 2)
 
 
+def python_loop(lower, upper, step, x):
+    for i in range(lower, upper):
+        x = step(i, x)
+    return x
+
+
 def test_root_has_the_derivatives_of_the_closed_form():
     slope = 3 * X**2 + 1
     np.testing.assert_allclose(ag.grad(solved)(A), X / slope, rtol=1e-12)
@@ -47,6 +53,65 @@ def test_a_parameter_that_the_residual_closes_over_has_its_gradient():
     a = ag.tensor(A, requires_grad=True)
     ag.implicit.root(lambda x: cubic(x, a), np.zeros(2)).sum().backward()
     np.testing.assert_allclose(a.grad.numpy(), 1 / (3 * X**2 + 1), rtol=1e-12)
+
+
+def test_derivatives_are_right_to_the_fourth_order():
+    def derivative(order):
+        f = lambda a: ag.implicit.root(cubic, 1.0, a)
+        for _ in range(order):
+            f = ag.grad(f)
+        return f
+
+    s = 1 / 13  # at the solution 2
+    np.testing.assert_allclose(derivative(3)(10.0), -6 * s**4 + 108 * 4 * s**5, rtol=1e-10)
+    np.testing.assert_allclose(derivative(4)(10.0), 360 * 2 * s**6 - 3240 * 8 * s**7, rtol=1e-10)
+    np.testing.assert_allclose(jit.grad(derivative(2))(10.0), -6 * s**4 + 108 * 4 * s**5, rtol=1e-10)
+
+
+def closing(a):
+    """Closes over two tensors, one of which is made of the other; the root is that of x³ + x = a²."""
+    b = a * a
+    return ag.sum(ag.implicit.root(lambda x: cubic(x, a) - (b - a), np.ones(2)))
+
+
+def test_what_the_residual_closes_over_counts_once_to_the_second_order():
+    a = np.sqrt(A)
+    slope = 3 * X**2 + 1
+    for package in ag, jit:
+        np.testing.assert_allclose(package.grad(closing)(a), 2 * a / slope, rtol=1e-12)
+        expected = np.diag(2 / slope - 6 * X / slope**3 * (2 * a) ** 2)
+        np.testing.assert_allclose(package.hessian(closing)(a), expected, rtol=1e-12, atol=1e-14)
+    for _, tangent in ag.jvp(closing, (a,), (np.ones(2),)), jit.jvp(closing)((a,), (np.ones(2),)):
+        np.testing.assert_allclose(tangent, np.sum(2 * a / slope), rtol=1e-12)
+
+
+def test_a_recorded_tape_is_differentiated_at_other_values():
+    a = ag.tensor(1.02 * np.sqrt(A), requires_grad=True)
+    with ag.record() as tape:
+        out = closing(a)
+    _, (slope,) = jit.compile(tape, inputs=[a], outputs=[out]).value_and_grad(ag.tensor(np.sqrt(A)))
+    np.testing.assert_allclose(slope, 2 * np.sqrt(A) / (3 * X**2 + 1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("loop", [ag.fori_loop, python_loop], ids=["fori_loop", "for"])
+def test_implicit_steps_of_a_loop_close_over_its_state(loop):
+    """Implicit steps of y' = -rate y, each a root that closes over the last state and the rate."""
+
+    def stepped(rate):
+        return loop(0, 6, lambda _, y: ag.implicit.root(lambda z: z - y + 0.05 * rate * z, y), 1.0 * rate)
+
+    # rate * (1 + rate / 20)^-6
+    value, slope = 2 * 1.1**-6, 1.1**-6 - 0.6 * 1.1**-7
+    for package in ag, jit:
+        np.testing.assert_allclose(package.value_and_grad(stepped)(2.0), (value, slope), rtol=1e-12)
+    second = -0.6 * 1.1**-7 + 0.21 * 1.1**-8
+    np.testing.assert_allclose(jit.grad(ag.grad(stepped))(2.0), second, rtol=1e-10)
+
+
+def test_an_integer_among_the_parameters_has_no_derivative():
+    power = lambda a: ag.implicit.root(lambda x, n, a: x**n + x - a, 1.0, 3, a)
+    for package in ag, jit:
+        assert float(package.grad(power)(10.0)) == pytest.approx(1 / 13, rel=1e-12)
 
 
 def test_nothing_to_solve_for_is_solved():

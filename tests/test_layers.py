@@ -58,6 +58,7 @@ ORDER = (
     "autograd.creation",
     "autograd.vectors",
     "autograd.transforms",
+    "autograd.closed",
     "autograd.schedules",
     "autograd.rerun",
     "autograd.carry",

@@ -1,0 +1,109 @@
+"""Functions whose tensors from outside, those of closures and globals, are arguments like the others.
+
+A rule that calls a function again has to give the cotangents of these tensors too, and not those of what they were made
+of. So a run of the function tells which they are, and in later runs others are put into their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .memory import next_number
+from .tape import Node, current_tape, enable_grad, setting
+from .tensor import Tensor, constant, lift
+from .transforms import fresh
+from .tree import leaves_of, tree_map
+
+
+class Closed:
+    """`f(*args)` as a function of its arguments and of the tensors that it takes from outside.
+
+    Others in their place take their part in the graph, and so in derivatives. The values are those from outside.
+
+    **Arguments:** `f`, which returns one tensor; `args`, trees for a run of it.
+
+    >>> import autograd as ag
+    >>> a = ag.tensor(3.0, requires_grad=True)
+    >>> closed = Closed(lambda x: a * x, 2.0)
+    >>> closed.outer
+    [tensor(3., requires_grad=True)]
+    >>> b = ag.tensor(3.0, requires_grad=True)
+    >>> ag.grad(closed([2.0], [b]), b)
+    (tensor(2.),)
+    """
+
+    def __init__(self, f: Callable[..., Any], *args: Any) -> None:
+        self.f = f
+        with enable_grad(), setting("watchers", ()):
+            own = tree_map(_followed, args)
+            start = next_number()
+            out = f(*own)
+        given = {source_of(x) for x in leaves_of(own) if isinstance(x, Tensor)}
+        found = dict(taken([out], nodes_since([out], start), given, start, current_tape() is not None))
+        self.sources = list(found)
+        #: The tensors from outside.
+        self.outer = [lift(value, source) for source, value in found.items()]
+
+    def __call__(self, args: Sequence[Any], outer: Sequence[Any]) -> Any:
+        """The value for these arguments, with the tensors `outer` in the place of those from outside."""
+        start = next_number()
+        with enable_grad(), setting("watchers", ()):
+            out = self.f(*args)
+        instead = dict(zip(self.sources, outer, strict=True))
+        rewire(nodes_since([out], start), instead)
+        return instead.get(source_of(out), out) if isinstance(out, Tensor) else out
+
+
+def source_of(x: Tensor) -> Any:
+    """The node that made a tensor, or the leaf that it is."""
+    return x.node or x
+
+
+def nodes_since(outputs: Iterable[Any], start: int) -> list[Node]:
+    """The nodes made since `start` that outputs depend on."""
+    found: dict[Any, None] = {
+        x.node: None for x in outputs if isinstance(x, Tensor) and x.node is not None and x.node.number > start
+    }
+    waiting = list(found)
+    for node in waiting:
+        for parent in node.parents:
+            if type(parent) is Node and parent.number > start and parent not in found:
+                found[parent] = None
+                waiting.append(parent)
+    return waiting
+
+
+def taken(
+    outputs: Sequence[Any], nodes: Sequence[Node], own: set[Any], start: int, recorded: bool = False
+) -> Iterator[tuple[Any, Any]]:
+    """What nodes and outputs take from outside: sources that require a gradient, each with an array like its value.
+
+    **Arguments:** `own`, the sources that are not from outside; `recorded`, whether those without a gradient count too,
+    since a recorded graph may be differentiated later, and whether the values are known.
+    """
+    pairs = [(x, y) for node in nodes for x, y in zip(node.inputs or (), node.parents, strict=True)]
+    pairs += [(x.data, source_of(x)) for x in outputs if isinstance(x, Tensor)]
+    for x, source in pairs:
+        if source is None or source in own or not (source.requires_grad or (recorded and x.dtype.kind in "fc")):
+            continue
+        if type(source) is not Node:
+            yield source, source.data
+        elif source.number <= start:
+            yield source, x if recorded else np.broadcast_to(np.zeros((), x.dtype), x.shape)
+
+
+def rewire(nodes: Sequence[Node], instead: dict[Any, Tensor]) -> None:
+    """Puts tensors in the place of others from which nodes come."""
+    for node in nodes:
+        if any(parent in instead for parent in node.parents):
+            found = [instead.get(parent, parent) for parent in node.parents]
+            node.parents = tuple([source_of(x) if isinstance(x, Tensor) else x for x in found])
+
+
+def _followed(x: Any) -> Any:
+    """An argument as a tensor of its own that requires a gradient, if it can have one."""
+    data = x if isinstance(x, Tensor) else np.asarray(x)
+    return fresh(data) if data.dtype.kind in "fc" else constant(data) if not isinstance(x, Tensor) else x
