@@ -1,4 +1,4 @@
-"""Factorisations and triangular equations: LAPACK, called by address, matrix by matrix."""
+"""Factorisations and triangular equations, matrix by matrix: LAPACK, called by address; few rows are written out."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..program import Call, View
 from .blas import Base, alloca, blas
 from .loops import loop, offset
 from .types import constant, element, index, load, store
+from .written import Elements, cholesky, is_few, lu, substituted
 
 #: The status of a kernel whose matrix has no such factors; the eager op says what is wrong.
 REFUSED = 2**62 + 1
@@ -117,6 +118,9 @@ class Routine:
     def substitute(self, x: ir.Value, form: Matrix, out: ir.Value, lower: bool, transpose: bool, unit: bool) -> None:
         """Solves triangular equations for the rows at `out`, in place."""
         n, k = self.shapes[-1][-2:]
+        if is_few(n):
+            self.substitute_few(x, form, out, lower, transpose, unit)
+            return
         # Read by columns, a matrix that lies by rows is its transpose; and so are the right sides.
         flipped = form.flag == "N"
         prefix, diagonal = PREFIX[self.dtype.name], "U" if unit else "N"
@@ -128,6 +132,31 @@ class Routine:
             flags = ["R", triangle, "N" if transpose != flipped else "T", diagonal]
             one = constant(1, self.dtype)
             blas(self.builder, prefix + "trsm", [*flags, k, n, one, x, form.leading, out, k])
+
+    def substitute_few(
+        self, x: ir.Value, form: Matrix, out: ir.Value, lower: bool, transpose: bool, unit: bool
+    ) -> None:
+        n, k = self.shapes[-1][-2:]
+        by_rows = (form.flag == "N") != transpose
+        factors = self.elements(x, (form.leading, 1) if by_rows else (1, form.leading), (n, n))
+
+        def column(j: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            ys = [self.get(out, (k, 1), (index(i), j)) for i in range(n)]
+            for i, y in enumerate(substituted(self.builder, factors, ys, lower != transpose, unit)):
+                self.put(y, out, (k, 1), (index(i), j))
+            return []
+
+        loop(self.builder, k, [], column)
+
+    def elements(self, pointer: ir.Value, strides: Sequence[int], shape: tuple[int, int]) -> Elements:
+        """The elements of a matrix of few rows."""
+        m, n = shape
+        return [[self.get(pointer, strides, (index(i), index(j))) for j in range(n)] for i in range(m)]
+
+    def put_elements(self, x: Elements, pointer: ir.Value, strides: Sequence[int]) -> None:
+        for i, row in enumerate(x):
+            for j, value in enumerate(row):
+                self.put(value, pointer, strides, (index(i), index(j)))
 
     def check_diagonal(self, x: ir.Value, strides: Sequence[int], n: int) -> None:
         zero = constant(0, self.dtype)
@@ -143,6 +172,11 @@ def _cholesky(r: Routine) -> None:
     n = r.shapes[0][-1]
     (x,) = r.call.operands
     source, out, zero = r.at(x), r.at(r.call.target), constant(0, r.dtype)
+    if is_few(n):
+        factor, wrong = cholesky(r.builder, r.elements(source, x.strides[-2:], (n, n)))
+        r.put_elements(factor, out, (n, 1))
+        r.refuse_if(wrong)
+        return
 
     def each(i: ir.Value, j: ir.Value) -> None:
         kept = r.builder.icmp_unsigned("<=", j, i)
@@ -156,13 +190,18 @@ def _cholesky(r: Routine) -> None:
 
 def _lu(r: Routine) -> None:
     m, n = r.shapes[0][-2:]
-    out, (pivots,) = r.at(r.call.target), r.scratch()
-    r.by_columns(r.call.operands[0], out, m)
+    (x,), out, b = r.call.operands, r.at(r.call.target), r.builder
+    order, kind = r.moved(out, m * n), constant(0, r.dtype).type
+    if n and is_few(m, n):
+        factors, rows = lu(b, r.elements(r.at(x), x.strides[-2:], (m, n)))
+        r.put_elements(factors, out, (1, m))
+        r.put_elements([[b.sitofp(i, kind) for i in rows]], order, (0, 1))
+        return
+    (pivots,) = r.scratch()
+    r.by_columns(x, out, m)
     if n:
         # A pivot of zero makes factors all the same.
         r.run("getrf", [m, n, out, m, pivots])
-    order, b = r.moved(out, m * n), r.builder
-    kind = constant(0, r.dtype).type
 
     def number(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
         r.put(b.sitofp(i, kind), order, (1,), (i,))
