@@ -87,6 +87,26 @@ def compare(name: str, count: int, rounds: int) -> tuple[float, float, float]:
     return least, at_random - least, always - at_one
 
 
+def compare_bound(count: int, rounds: int) -> tuple[float, float]:
+    """Seconds of a bound call of `loss`, and how many more one of `by_signs` takes at random branches."""
+    points, x = arrays(count, np.random.default_rng(0)), np.ones(1000)
+    alone, fast = jit.value_and_grad(loss).bind(x), jit.value_and_grad(by_signs).bind(x)
+
+    def at(call: Callable[[], Any]) -> Callable[[Any], Any]:
+        def called(point: Any) -> Any:
+            x[:] = point
+            return call()
+
+        return called
+
+    for point in points * 4:
+        gradient = at(fast)(point)[1]
+    np.testing.assert_allclose(gradient, ag.value_and_grad(by_signs)(x)[1], rtol=1e-12)
+    times = [[seconds_of(at(call), points) for call in (alone, fast)] for _ in range(rounds)]
+    least, at_random = (min(column) for column in zip(*times, strict=True))
+    return least, at_random - least
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.decisions", description=__doc__)
@@ -97,6 +117,9 @@ def main() -> None:
         for count in COUNTS:
             plain, at_random, same = (1e6 * x for x in compare(name, count, rounds))
             print(f"{name:<26}{count:>9}{plain:>9.2f}{f'+{at_random:.2f}':>11}{same:>+10.2f}", flush=True)
+    for count in COUNTS:
+        plain, at_random = (1e6 * x for x in compare_bound(count, rounds))
+        print(f"{'the same, bound':<26}{count:>9}{plain:>9.2f}{f'+{at_random:.2f}':>11}", flush=True)
 
 
 if __name__ == "__main__":

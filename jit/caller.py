@@ -38,6 +38,8 @@ from .results import Results, is_kept
 from .signature import Leaf, Signature
 
 MISS = object()
+#: After so many calls that another variant answered than the one before, there is a kernel that finds them.
+PATIENCE = 32
 #: The dtypes that Python's own numbers have.
 PYTHON_DTYPES = frozenset(map(np.dtype, (float, int, bool, complex)))
 

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from autograd.tape import current_tape
 
 from .bound import bound_call
-from .caller import MISS, Wiring, answer_of
+from .caller import MISS, PATIENCE, Wiring, answer_of
 from .explain import Explained, explanation
 from .graph import Graph
 from .native_kernel import NativeKernel, native_kernel
@@ -21,13 +21,11 @@ from .rebinding import Rebound, rebound, variables_of
 from .recordings import Options, Recordings, Request
 from .search import Search, Searches
 from .shipping import shipped
-from .signature import signature_of
+from .signature import Signature, signature_of
 from .variant import Variant
 
 # So many callers are tried before the signature of a call is looked up.
 _RECENT = 16
-# After so many calls that another variant answered than the one before there is a kernel that finds them.
-_PATIENCE = 32
 
 
 def _never(*args: Any, **kwargs: Any) -> Any:
@@ -104,7 +102,7 @@ class Compiled(Recordings):
         if taken is not self:
             return taken.bind(*args, **kwargs)
         kwargs, out = self._without_out(kwargs)
-        return bound_call(self.function, self._answer_bound, args, kwargs, out)
+        return bound_call(self.function, self._answer_bound, self._finder, args, kwargs, out)
 
     def rebind(self, **values: Any) -> None:
         """Binds variables of the function, of the code around it or of its module, to other values.
@@ -229,14 +227,22 @@ class Compiled(Recordings):
     def _changed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Sees to it that variants are searched for, once other ones than the last were found often by trying them."""
         self._changes += 1
-        if self._changes < _PATIENCE:
+        if self._changes < PATIENCE:
             return
         self._changes = 0
-        signature = self._request(args, kwargs).signature
-        variants = [x for x in self.variants.get(signature, ()) if x.verified]
-        search = self._searches.of(signature, variants) if len(variants) > 1 else None
+        search = self._search(self._request(args, kwargs).signature)
         if search is not None:
             self._recent = (search, *[x for x in self._recent if not search.replaces(x)])
+
+    def _search(self, signature: Signature) -> Search | None:
+        """The search among the variants of a signature, if there are several and it is worthwhile."""
+        variants = [x for x in self.variants.get(signature, ()) if x.verified]
+        return self._searches.of(signature, variants) if len(variants) > 1 else None
+
+    def _finder(self, signature: Signature, values: Sequence[Any]) -> Callable[[], Any] | None:
+        """What finds the variant for a bound call."""
+        search = self._search(signature)
+        return None if search is None else search.bound(values)
 
     def _without_out(self, kwargs: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         if not (self._takes_out and "out" in kwargs):

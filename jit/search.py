@@ -17,8 +17,9 @@ from typing import Any
 
 from autograd import ops
 
+from .bound import BoundWriter
 from .cache import kernel_of
-from .caller import MISS, Writer, answer_of
+from .caller import MISS, Wiring, Writer, answer_of
 from .foreign import is_foreign
 from .graph import Atom, Equation, Graph, Literal, Loop, Params, Var
 from .kernel import Kernel, is_brief
@@ -46,10 +47,20 @@ class Search:
         self.variants, self.kernel, self.takes_out = tuple(variants), kernel, takes_out
         self.signature = variants[0].wiring.signature
         # Gives a variant or `None`, or raises, where the arguments are of another kind.
-        self.find: Callable[..., Variant | None] = _Writer(self.variants, kernel, captured, takes_out).function()
+        self.wiring = _wiring(self.variants, kernel, captured)
+        self.find = self.finder((_WriterWithOut if takes_out else _Writer)(self.wiring))
         self.call = _caller(self.find)
         # Whether it is worthwhile to search before the last variant is tried, since that takes no longer.
         self.is_quick = is_brief(kernel.program)
+
+    def finder(self, writer: Writer) -> Callable[..., Variant | None]:
+        """The function of a writer, which has the variants to return."""
+        writer.names["__variants"] = (*self.variants, None)
+        return writer.function()
+
+    def bound(self, values: Sequence[Any]) -> Callable[[], Variant | None]:
+        """What finds the variant for a bound call, from the leaves of its arguments."""
+        return self.finder(_BoundWriter(self.wiring, values, [None] * len(self.wiring.result.leaves)))
 
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any], last: Any) -> tuple[Any, Any]:
         """The function that answers a call, and what it returns, `MISS` if there is none.
@@ -211,17 +222,6 @@ class _Merged:
 class _Writer(Writer):
     """Writes the function that calls the kernel of the guards, and looks at nothing itself."""
 
-    def __init__(
-        self, variants: Sequence[Variant], kernel: Kernel, captured: Sequence[Captured], takes_out: bool
-    ) -> None:
-        first = variants[0].wiring
-        taken = {id(x.source) for x in captured}
-        places = {(id(p.holder), p.key, *map(id, p.leaves)): p for x in variants for p in x.run.places}
-        read = [p for p in places.values() if any(id(leaf) in taken for leaf in p.leaves)]
-        super().__init__(first._replace(kernel=kernel, captured=captured, sources=(), places=read))
-        self.names["__variants"] = (*variants, None)
-        self.keywords = ("out=None",) if takes_out else ()
-
     def unless(self, condition: str) -> None:
         """Nothing: the variant will look at it."""
 
@@ -233,3 +233,21 @@ class _Writer(Writer):
         """Writes the call of the kernel."""
         self.call_kernel([*self.arguments, *[self.capture(x) for x in self.captured]])
         self.lines += ["if __r[0]: return None", "return __variants[__r[1]]"]
+
+
+class _WriterWithOut(_Writer):
+    """Writes it for calls that may have `out=`."""
+
+    keywords = ("out=None",)
+
+
+class _BoundWriter(_Writer, BoundWriter):
+    """Writes it without parameters, for given leaves of the arguments."""
+
+
+def _wiring(variants: Sequence[Variant], kernel: Kernel, captured: Sequence[Captured]) -> Wiring:
+    """That of the kernel of the guards."""
+    taken = {id(x.source) for x in captured}
+    places = {(id(p.holder), p.key, *map(id, p.leaves)): p for x in variants for p in x.run.places}
+    read = [p for p in places.values() if any(id(leaf) in taken for leaf in p.leaves)]
+    return variants[0].wiring._replace(kernel=kernel, captured=captured, sources=(), places=read)

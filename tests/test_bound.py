@@ -289,3 +289,26 @@ def test_threads_with_a_bound_call_each():
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, range(4)))
+
+
+def test_many_branches_are_kept_and_found():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return sum([x[1] * 2**i for i in range(3) if x[0] > i]) * x[1:]
+
+    x = X.copy()
+    compiled = jit.value_and_grad(lambda x: np.sum(f(x)))
+    call = compiled.bind(x)
+    first = call()[1]
+    for n in range(300):
+        x[:] = n % 5 - 0.5, n, 1.0
+        value, g = call()
+        assert g is first
+        factor = [0, 1, 3, 7, 7][n % 5]
+        np.testing.assert_allclose(value, factor * n * (n + 1.0))
+        np.testing.assert_allclose(g, [0, factor * (2 * n + 1), factor * n])
+    assert len(calls) <= 8
+    x[:] = 9.0
+    np.testing.assert_allclose(call()[0], 7 * 9 * 18.0)
