@@ -67,7 +67,9 @@ def carried_in_place(program: Program, read: int, written: int) -> Program | Non
     read_, store = _of(reads, "input", read), _of(stores, "output", written)
     if read_ is None or store is None or not _can_take(store, read_):
         return None
-    return in_places(program, {store.view.buffer.number: read_.view.buffer})
+    # No other step knows of either; blocks among them have their memory already.
+    (changed,) = in_places(program._replace(steps=(steps[0],)), {store.view.buffer.number: read_.view.buffer}).steps
+    return program._replace(steps=tuple([changed if step is steps[0] else step for step in program.steps]))
 
 
 def _of(uses: dict[int, _Use], kind: str, position: int) -> _Use | None:

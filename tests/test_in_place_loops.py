@@ -270,3 +270,13 @@ def test_random_loops(seed):
     np.testing.assert_allclose(found, value.data, rtol=1e-10)
     for g, h in zip(gradients, expected, strict=True):
         np.testing.assert_allclose(g, h.data, rtol=1e-9, atol=1e-10 * max(1.0, np.abs(h.data).max()))
+
+
+def test_a_sum_carried_beside_blocks_of_rows(rng):
+    """The gradient of a recurrent network on many rows: its step has blocks, and adds to a matrix in place."""
+    w, xs = rng.normal(size=(64, 64)) / 64, rng.normal(size=(2, 256, 64))
+
+    def last(w, xs):
+        return ag.scan(lambda h, x: (np.tanh(h @ w.T + x), None), np.zeros((256, 64)), xs)[0].sum()
+
+    np.testing.assert_allclose(jit.grad(last)(w, xs), ag.grad(last)(w, xs), rtol=1e-10)
