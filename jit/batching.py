@@ -1,8 +1,8 @@
 """A graph of one example, for many examples at once.
 
 Most equations become one equation on values that have the axis of the examples in front (`batching_rules.py`). A loop
-becomes one loop, whose steps are steps of all examples, if they multiply by matrices that the examples share. Any other
-part of a graph that has loops, branches or functions with a rule of their own is run by example, as a loop over them:
+becomes one loop, whose steps are steps of all examples, if they multiply by large matrices that the examples share.
+Any other graph that has loops, branches or functions with a rule of their own is run by example, as a loop over them:
 so each example takes its own branches and its own number of steps, and keeps what its gradient needs to itself.
 """
 
@@ -24,8 +24,8 @@ from .loop import SHARED, key_of, scan
 from .passes.dce import dce
 from .replay import pullback, replay
 
-# A matrix of so many elements that all examples share is worth a product for all of them in each step.
-_SHARED_MATRIX = 1 << 10
+# Products with a matrix of so many elements, which no cache of a core holds, are one for all examples in each step.
+SHARED_MATRIX = 1 << 17
 
 
 class Mapped(NamedTuple):
@@ -91,7 +91,7 @@ def _multiplies(loop: Loop, mapped: Sequence[bool]) -> bool:
 
 def _is_shared_product(equation: Equation, varying: set[Atom]) -> bool:
     shared = [x for x in equation.inputs if x not in varying]
-    return equation.primitive is ops.matmul and len(shared) == 1 and shared[0].aval.size >= _SHARED_MATRIX
+    return equation.primitive is ops.matmul and len(shared) == 1 and shared[0].aval.size >= SHARED_MATRIX
 
 
 def _apart(inside: Graph, size: Any, given: Mapping[Atom, Mapped]) -> dict[Atom, Mapped]:

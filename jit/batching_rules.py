@@ -67,7 +67,7 @@ def positions(size: Any) -> Any:
 def by_example(graph: Graph, batch: Batch) -> list[Any]:
     """The outputs of a graph without captures and guards, stacked: a loop over the examples that carries nothing."""
     if batch.size == 0:
-        return [repeated(0, x.aval.dtype, (0, *x.aval.shape)) for x in graph.outputs]
+        return [constant(repeated(0, x.aval.dtype, (0, *x.aval.shape))) for x in graph.outputs]
     order = sorted(range(len(batch.values)), key=lambda i: batch.mapped[i])
     body = with_candidates(graph._replace(inputs=tuple([graph.inputs[i] for i in order])), 0)
     loop = Loop(body, len(order) - sum(batch.mapped), 0, batch.size, False)

@@ -128,11 +128,8 @@ class _Examples:
     def _computed(self, tape: Tape, examples: Sequence[Any], outputs: Sequence[Tensor]) -> list[Mapped]:
         """The outputs for all examples; guards on what all share go to the outer tape."""
         inputs = [x for x, leaf in zip(examples, self.leaves, strict=True) if leaf.axis is not None]
-        after = list((tape.states or {}).values())
         if tape.roll is not None:
-            outputs = tape.roll(tape, 0, 0, inputs, [*outputs, *after])
-        else:
-            outputs = [*outputs, *after]
+            outputs = tape.roll(tape, 0, 0, inputs, outputs)
         self.outer.notes += tape.notes
         self.outer.counts += tape.counts
         guards, tape.guards = tape.guards, []
@@ -147,7 +144,7 @@ class _Examples:
         count = len(outputs)
         self._guarded(guards, found[count : count + len(guards)])
         self._demanded(body, found[count + len(guards) :])
-        return found[: count - len(after)]
+        return found[:count]
 
     def _state(self, state: Any, after: Any) -> Mapped:
         """The state of a generator that draws for all examples, one after the other, at the beginning of each."""

@@ -8,11 +8,12 @@ import pytest
 
 import autograd as ag
 import jit
+from jit import batching
 
 RANDOM = np.random.default_rng(11)
 X, W, Y = RANDOM.normal(size=(5, 4)), RANDOM.normal(size=4), RANDOM.uniform(0.5, 2.0, 5)
-SHARED = RANDOM.normal(size=(32, 32)) / 6
-SEQUENCES = RANDOM.normal(size=(3, 4, 32))
+SHARED = RANDOM.normal(size=(8, 8)) / 6
+SEQUENCES = RANDOM.normal(size=(3, 4, 8))
 
 
 def loop(f: Callable[..., Any], axes: tuple[int | None, ...], *args: Any) -> Any:
@@ -57,11 +58,11 @@ def settled(x: Any) -> Any:
 
 
 def recurrent(xs: Any, w: Any) -> Any:
-    return ag.scan(lambda h, x: (np.tanh(w @ h + x), h.sum()), np.zeros(32), xs)[0].sum()
+    return ag.scan(lambda h, x: (np.tanh(w @ h + x), h.sum()), np.zeros(8), xs)[0].sum()
 
 
 def stacked(xs: Any, w: Any) -> Any:
-    return ag.scan(lambda h, x: (np.tanh(w @ h + x), (h.sum(), x)), np.zeros(32), xs, reverse=True)[1][0]
+    return ag.scan(lambda h, x: (np.tanh(w @ h + x), (h.sum(), x)), np.zeros(8), xs, reverse=True)[1][0]
 
 
 def filter_of(x: Any) -> Any:
@@ -212,6 +213,13 @@ def test_control_flow_of_each_example(f):
     np.testing.assert_allclose(jit.grad(lambda y: jit.vmap(jit.grad(f))(y).sum())(Y), slope, rtol=1e-9)
 
 
+@pytest.fixture
+def products(monkeypatch):
+    """Loops that multiply by any matrix that all examples share are steps of all examples."""
+    monkeypatch.setattr(batching, "SHARED_MATRIX", 1)
+
+
+@pytest.mark.usefixtures("products")
 @pytest.mark.parametrize("axes", [(0, None), (0, 0), (None, 0)])
 def test_loops_with_products(axes):
     xs = SEQUENCES if axes[0] == 0 else SEQUENCES[0]
@@ -219,8 +227,10 @@ def test_loops_with_products(axes):
     check(jit.grad(recurrent, 1), xs, w, axes=axes)
 
 
+@pytest.mark.usefixtures("products")
 def test_stacks_of_loops_with_products():
     check(stacked, SEQUENCES, SHARED, axes=(0, None))
+    assert "repeat  4 times" in jit.vmap(stacked, (0, None)).explain(SEQUENCES, SHARED)
     check(jit.grad(lambda xs, w: stacked(xs, w).prod()), SEQUENCES, SHARED, axes=(0, None))
 
 
