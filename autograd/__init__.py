@@ -31,6 +31,7 @@ from .creation import (
 )
 from .custom import custom
 from .derivatives import hessian, hvp, jacfwd, jacobian, jacrev, jvp, vjp
+from .differential import solve_ivp
 from .function import Function, once_differentiable
 from .functions import (
     abs,
@@ -445,6 +446,7 @@ __all__ = [
     "sinh",
     "softmax",
     "softplus",
+    "solve_ivp",
     "sort",
     "special",
     "split",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .functions import clone
 from .memory import next_number
 from .tape import Node, current_tape, enable_grad, setting
 from .tensor import Tensor, constant, lift
@@ -49,12 +50,17 @@ class Closed:
 
     def __call__(self, args: Sequence[Any], outer: Sequence[Any]) -> Any:
         """The value for these arguments, with the tensors `outer` in the place of those from outside."""
+        instead = {
+            source: x if isinstance(x, Tensor) else constant(np.asarray(x))
+            for source, x in zip(self.sources, outer, strict=True)
+        }
         start = next_number()
         with enable_grad(), setting("watchers", ()):
             out = self.f(*args)
-        instead = dict(zip(self.sources, outer, strict=True))
+            if isinstance(out, Tensor) and source_of(out) in instead:
+                out = clone(out)
         rewire(nodes_since([out], start), instead)
-        return instead.get(source_of(out), out) if isinstance(out, Tensor) else out
+        return out
 
 
 def source_of(x: Tensor) -> Any:

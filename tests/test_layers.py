@@ -69,6 +69,7 @@ ORDER = (
     "autograd.derivatives",
     "autograd.functional",
     "autograd.implicit",
+    "autograd.differential",
     "autograd.gradcheck",
     "autograd.layers",
     "autograd.layout",
