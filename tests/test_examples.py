@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 import jit
 from examples.driven import interpreted, writing
 from examples.fit import loss, read_data
+from examples.fits import START, by_scipy, curves, fits, pieces
 from examples.minimise import descend, lbfgs
 from examples.nuts import DEEPEST, TARGET, log_density, sample
 from examples.stiff import GAMMA, TIMES, Y0, integrate, reactions, with_jacobian
@@ -80,3 +81,18 @@ def test_implicit_steps_go_the_same_way_as_in_python_and_to_the_solution():
     exact = solve_ivp(lambda t, y: reactions(y, rates), span, Y0, "Radau", rtol=1e-9, atol=1e-12, t_eval=TIMES)
     np.testing.assert_allclose(states, exact.y.T, rtol=2e-3, atol=1e-7)
     np.testing.assert_allclose(states.sum(axis=1), 1.0, rtol=1e-9)
+
+
+def test_many_fits_are_those_of_scipy_and_of_the_same_program_in_python():
+    wanted, ys = curves(20, np.random.default_rng(5))
+    fast = jit.compile(pieces)
+
+    def driven(p, y, gradient, matrix):
+        return fast(p, y, out=(None, gradient, matrix))[0]
+
+    found, calls = fits(fast.kernel(START, ys[0]), START, ys, 1e-9, 200)
+    expected, same = interpreted(fits)(driven, START, ys, 1e-9, 200)
+    assert calls == same
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_allclose(found, by_scipy(ys), atol=1e-5)
+    np.testing.assert_allclose(found, wanted, atol=0.15)
