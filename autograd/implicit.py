@@ -7,23 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from .closed import Closed
+from .adjoint import LinearSolver, attached, by_linear_solver
+from .adjoint import cg as cg
+from .adjoint import linear_solve as linear_solve
 from .control import while_loop
 from .creation import as_tensor
-from .derivatives import jacobian
-from .function import Function
-from .functions import abs, clone, isfinite, max, reshape, stop_gradient, sum, where
+from .derivatives import jacobian, jvp
+from .functions import abs, isfinite, max, reshape, stop_gradient, where
 from .linalg import solve
 from .tape import current_tape, no_grad
 from .tensor import Tensor
 from .transforms import grad
-from .tree import flatten, tree_map, unflatten
+from .tree import tree_map
 
 Solver = Callable[[Callable[[Any], Any], Any], Any]
 
 
 def root(
-    residual: Callable[..., Any], x0: Any, *params: Any, solver: Solver | None = None, max_steps: int = 100
+    residual: Callable[..., Any],
+    x0: Any,
+    *params: Any,
+    solver: Solver | None = None,
+    linear_solver: LinearSolver | None = None,
+    max_steps: int = 100,
 ) -> Tensor:
     """The `x` for which `residual(x, *params)` is zero, with derivatives by the implicit function theorem.
 
@@ -33,7 +39,9 @@ def root(
 
     **Arguments:** `residual`, whose value has the shape and dtype of `x`; `x0`, the first guess, to which there is no
     derivative; `params`, arrays, tensors or nested tuples, lists and dicts of them; `solver(f, x0)`, which returns
-    the solution for a function of `x` alone, on arrays, instead of Newton's method; `max_steps` of Newton's method.
+    the solution for a function of `x` alone, on arrays, instead of Newton's method; `linear_solver`, as the `solver` of
+    `linear_solve`, for large systems: the steps and the gradient then need products with the Jacobian alone, and no
+    matrix; `max_steps` of Newton's method.
 
     **Returns:** a tensor of the shape of `x0`. Where compiled, it is NaN if the steps did not converge.
 
@@ -49,16 +57,19 @@ def root(
     x0 = _guess("root", x0)
     frozen = tree_map(stop_gradient, params)
     if solver is None:
-        x = _repeated("root", lambda x: _newton(residual, x, frozen), x0, max_steps)
+        x = _repeated("root", lambda x: _newton(residual, x, frozen, linear_solver), x0, max_steps)
     else:
         x = _by_solver("root", solver, lambda x: residual(x, *frozen), x0)
-    return _attached(residual, x, params)
+    return attached(residual, x, params, linear_solver)
 
 
-def fixed_point(f: Callable[..., Any], x0: Any, *params: Any, max_steps: int = 1000) -> Tensor:
+def fixed_point(
+    f: Callable[..., Any], x0: Any, *params: Any, linear_solver: LinearSolver | None = None, max_steps: int = 1000
+) -> Tensor:
     """The `x` for which `f(x, *params)` is `x` again, found by repeating `f`; differentiated as `root` is.
 
-    **Arguments:** `f`, whose value has the shape and dtype of `x`; `x0`, `params` and `max_steps` as for `root`.
+    **Arguments:** `f`, whose value has the shape and dtype of `x`; `x0`, `params`,
+    `linear_solver` and `max_steps` as for `root`.
 
     **Returns:** a tensor of the shape of `x0`. Where compiled, it is NaN if the steps did not converge.
 
@@ -72,17 +83,23 @@ def fixed_point(f: Callable[..., Any], x0: Any, *params: Any, max_steps: int = 1
     x0 = _guess("fixed_point", x0)
     frozen = tree_map(stop_gradient, params)
     x = _repeated("fixed_point", lambda x: f(x, *frozen), x0, max_steps)
-    return _attached(lambda x, *params: f(x, *params) - x, x, params)
+    return attached(lambda x, *params: f(x, *params) - x, x, params, linear_solver)
 
 
 def minimize(
-    objective: Callable[..., Any], x0: Any, *params: Any, solver: Solver | None = None, max_steps: int = 100
+    objective: Callable[..., Any],
+    x0: Any,
+    *params: Any,
+    solver: Solver | None = None,
+    linear_solver: LinearSolver | None = None,
+    max_steps: int = 100,
 ) -> Tensor:
     """The `x` for which the convex `objective(x, *params)` is least; differentiated as `root` of its gradient is.
 
     **Arguments:** `objective`, whose value is a scalar; `solver(f, x0)`, which returns the minimum of a function of `x`
     alone. Without one the steps are Newton's, which find a stationary point of any kind where the objective is not
-    convex. `x0`, `params` and `max_steps` as for `root`.
+    convex. `x0`, `params`,
+    `linear_solver` and `max_steps` as for `root`.
 
     **Returns:** a tensor of the shape of `x0`. Where compiled, it is NaN if the steps did not converge.
 
@@ -97,10 +114,10 @@ def minimize(
     frozen = tree_map(stop_gradient, params)
     slope = grad(objective)
     if solver is None:
-        x = _repeated("minimize", lambda x: _newton(slope, x, frozen), x0, max_steps)
+        x = _repeated("minimize", lambda x: _newton(slope, x, frozen, linear_solver), x0, max_steps)
     else:
         x = _by_solver("minimize", solver, lambda x: objective(x, *frozen), x0)
-    return _attached(slope, x, params)
+    return attached(slope, x, params, linear_solver)
 
 
 def _guess(name: str, x0: Any) -> Tensor:
@@ -110,51 +127,13 @@ def _guess(name: str, x0: Any) -> Tensor:
     return x
 
 
-def _newton(residual: Callable[..., Any], x: Any, params: Any) -> Any:
+def _newton(residual: Callable[..., Any], x: Any, params: Any, linear_solver: LinearSolver | None) -> Any:
     """A step of Newton's method: x - J⁻¹ F."""
-    slopes = jacobian(lambda x: residual(x, *params))(x)
-    step = solve(reshape(slopes, (x.size, x.size)), reshape(residual(x, *params), (x.size,)))
-    return x - reshape(step, x.shape)
-
-
-def _attached(residual: Callable[..., Any], x: Any, params: Any) -> Any:
-    """The solution as a function of the parameters and of what the residual takes from outside."""
-    leaves, structure = flatten(params)
-    closed = Closed(lambda x, *leaves: residual(x, *unflatten(structure, leaves)), x, *leaves)
-    return _Solution.apply(closed, len(leaves), x, *leaves, *closed.outer)
-
-
-class _Solution(Function):
-    """The solution of `closed(x, *leaves) = 0`: its rule, in which it stands itself, can be differentiated again.
-
-    With u from Jᵀ u = g, where J is the derivative by x, the cotangents of the parameters are those that -u has.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, closed: Closed, count: int, x: Tensor, *leaves: Any) -> Any:
-        out = clone(x)
-        tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-        ctx.closed, ctx.count, ctx.tensors = closed, count, tensors
-        ctx.leaves = [None if i in tensors else leaf for i, leaf in enumerate(leaves)]
-        ctx.save_for_backward(out, *[leaves[i] for i in tensors])
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> Any:
-        x, *tensors = ctx.saved_tensors
-        leaves = list(ctx.leaves)
-        for i, leaf in zip(ctx.tensors, tensors, strict=True):
-            leaves[i] = leaf
-
-        def residual(x: Any, *leaves: Any) -> Any:
-            return ctx.closed([x, *leaves[: ctx.count]], leaves[ctx.count :])
-
-        slopes = reshape(jacobian(residual)(x, *leaves), (x.size, x.size))
-        u = reshape(solve(slopes.T, reshape(g, (x.size,))), x.shape)
-        wanted = [i for i, need in enumerate(ctx.needs_input_grad[3:]) if need]
-        along = grad(lambda x, u, *leaves: -sum(residual(x, *leaves) * u), tuple([2 + i for i in wanted]))
-        found = dict(zip(wanted, along(x, u, *leaves), strict=True))
-        return (None, None, None, *[found.get(i) for i in range(len(leaves))])
+    f = lambda x: residual(x, *params)
+    if linear_solver is not None:
+        return x - by_linear_solver(linear_solver, lambda v: jvp(f, (x,), (v,))[1], f(x))
+    slopes = reshape(jacobian(f)(x), (x.size, x.size))
+    return x - reshape(solve(slopes, reshape(f(x), (x.size,))), x.shape)
 
 
 def _repeated(name: str, step: Callable[[Any], Any], x0: Tensor, max_steps: int) -> Any:
@@ -187,7 +166,7 @@ def _by_solver(name: str, solver: Solver, f: Callable[[Any], Any], x0: Tensor) -
             f"`implicit.{name}` cannot run a `solver` in a recording; leave it out, which takes Newton's method, or "
             "call it eagerly"
         )
-    found = np.asarray(solver(lambda x: np.asarray(f(as_tensor(x))), np.asarray(x0)), x0.dtype)
+    found = np.asarray(solver(lambda x: np.asarray(stop_gradient(f(as_tensor(x)))), np.asarray(x0)), x0.dtype)
     if found.shape != x0.shape or not isfinite(found).all():
         raise ArithmeticError(
             f"the `solver` of `implicit.{name}` must return finite numbers of the shape {x0.shape}, got the shape "

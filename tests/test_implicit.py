@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.sparse.linalg
 
 import autograd as ag
 import jit
@@ -168,3 +169,69 @@ def test_what_cannot_be_solved_is_refused():
         ag.implicit.root(cubic, 1, 2.0)
     with pytest.raises(ArithmeticError, match=r"must return finite numbers of the shape \(2,\), got the shape \(3,\)"):
         ag.implicit.root(cubic, X, A, solver=lambda f, x0: np.ones(3))
+
+
+N = 12
+STIFFNESS = np.linspace(1.0, 2.0, N)
+LOAD = np.cos(np.arange(N))
+
+
+def chain(x, stiffness):
+    """The product of a positive definite matrix of three diagonals with `x`."""
+    inner = stiffness * x
+    return inner + ag.concatenate([x[:1], x[1:] - x[:-1]]) + ag.concatenate([x[:-1] - x[1:], x[-1:]])
+
+
+def by_products(stiffness, load):
+    return ag.sum(ag.implicit.linear_solve(chain, load, stiffness) ** 2)
+
+
+def by_matrix(stiffness, load):
+    return ag.sum(ag.linalg.solve(ag.jacobian(lambda x: chain(x, stiffness))(np.zeros(N)), load) ** 2)
+
+
+def test_linear_equations_by_products_have_the_derivatives_of_the_matrix():
+    expected = ag.value_and_grad(by_matrix, (0, 1))(STIFFNESS, LOAD)
+    for package in ag, jit:
+        value, gradients = package.value_and_grad(by_products, (0, 1))(STIFFNESS, LOAD)
+        np.testing.assert_allclose(value, expected[0], rtol=1e-9)
+        for g, e in zip(gradients, expected[1], strict=True):
+            np.testing.assert_allclose(g, e, rtol=1e-7, atol=1e-10)
+    second = jit.hvp(by_matrix)(STIFFNESS, LOAD, LOAD)
+    np.testing.assert_allclose(jit.hvp(by_products)(STIFFNESS, LOAD, LOAD), second, rtol=1e-6, atol=1e-9)
+
+
+def test_a_linear_solver_of_scipy_solves_what_is_not_symmetric():
+    m, b = np.array([[2.0, 0.5], [-0.3, 3.0]]), np.array([1.0, -1.0])
+
+    def gmres(product, b):
+        return scipy.sparse.linalg.gmres(scipy.sparse.linalg.LinearOperator((2, 2), product), b, rtol=1e-12)[0]
+
+    found = ag.grad(lambda m: ag.sum(ag.implicit.linear_solve(lambda x, m: m @ x, b, m, solver=gmres) ** 3))(m)
+    np.testing.assert_allclose(found, ag.grad(lambda m: ag.sum(ag.linalg.solve(m, b) ** 3))(m), rtol=1e-8)
+
+
+def test_roots_and_minima_by_products_are_those_by_matrices():
+    def energy(x, a):
+        return ag.sum(x * chain(x, STIFFNESS)) / 2 + ag.sum(x**4) / 4 - a * ag.sum(LOAD * x)
+
+    def of(linear_solver):
+        least = lambda a: ag.implicit.minimize(energy, np.zeros(N), a, linear_solver=linear_solver)
+        balance = lambda a: ag.implicit.root(ag.grad(energy), np.zeros(N), a, linear_solver=linear_solver)
+        return lambda a: ag.sum(least(a) ** 2) + ag.sum(balance(a) ** 3)
+
+    expected = ag.value_and_grad(of(None))(0.7)
+    for package in ag, jit:
+        np.testing.assert_allclose(package.value_and_grad(of(ag.implicit.cg))(0.7), expected, rtol=1e-8)
+
+
+def test_a_linear_solver_that_fails_is_an_error_and_compiled_nan():
+    short = lambda product, b: ag.implicit.cg(product, b, max_steps=2)
+    solved = lambda load: ag.sum(ag.implicit.linear_solve(chain, load, STIFFNESS, solver=short))
+    with pytest.raises(ArithmeticError, match=r"must return finite numbers of the shape \(12,\), .* more steps"):
+        solved(LOAD)
+    assert np.isnan(jit.grad(solved)(LOAD)).all()
+    with pytest.raises(ArithmeticError, match=r"of the shape \(12,\), got the shape \(3,\)"):
+        ag.implicit.linear_solve(chain, LOAD, STIFFNESS, solver=lambda product, b: np.ones(3))
+    with pytest.raises(TypeError, match=r"`implicit\.linear_solve` needs a `b` of real floating point, got int64"):
+        ag.implicit.linear_solve(chain, np.arange(N), STIFFNESS)

@@ -68,6 +68,7 @@ ORDER = (
     "autograd.linear",
     "autograd.derivatives",
     "autograd.functional",
+    "autograd.adjoint",
     "autograd.implicit",
     "autograd.differential",
     "autograd.gradcheck",
