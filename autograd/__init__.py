@@ -229,6 +229,7 @@ from .functions import (
     where,
 )
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .matrices import gauss_newton, jacobian_diagonal, laplacian
 from .picture import Picture, make_dot
 from .tape import Tape, enable_grad, inference_mode, is_grad_enabled, no_grad, record, set_grad_enabled
 from .tensor import Tensor
@@ -332,6 +333,7 @@ __all__ = [
     "full",
     "full_like",
     "functional",
+    "gauss_newton",
     "geomspace",
     "grad",
     "gradcheck",
@@ -358,8 +360,10 @@ __all__ = [
     "isnan",
     "jacfwd",
     "jacobian",
+    "jacobian_diagonal",
     "jacrev",
     "jvp",
+    "laplacian",
     "less",
     "less_equal",
     "linalg",

@@ -18,7 +18,7 @@ from .control import map as mapped
 from .functions.arguments import as_array
 from .ops.broadcasting import repeated
 from .primitive import aval_of
-from .tape import STATE, current_tape, set_grad_enabled, sweep
+from .tape import STATE, Node, current_tape, set_grad_enabled, sweep
 from .tensor import Tensor, constant, cotangents_of, lift, swept
 from .transforms import fresh
 from .tree import flatten
@@ -161,6 +161,28 @@ class Linear:
             found = [self.rows(k) for k in range(len(self.outputs))]
         return found
 
+    def diagonal(self, j: int) -> Any:
+        """The derivatives of output `j` by leaf `j`, of each element by the one at its own place; `None` for zeros.
+
+        They are one product with ones where the operations on the way have the elements apart, and otherwise a product
+        for each element.
+        """
+        y, x = self.outputs[j], self.leaves[j]
+        gs: list[Any] = [None] * len(self.outputs)
+
+        def product(g: Any) -> Any:
+            return self.pull([*gs[:j], g, *gs[j + 1 :]])[j]
+
+        def element(unit: Any) -> list[Any]:
+            row = product(unit)
+            # What is elsewhere in the row may be infinite, so it is no product with the unit vector.
+            return [None if row is None else functions.sum(ops.where(ops.not_equal(unit, 0), row, 0))]
+
+        if _is_by_element(y, x):
+            return product(np.ones(y.shape, y.dtype))
+        found = _of_units(y, element)
+        return functions.reshape(found[0], x.shape) if found else None
+
     def filled(self, k: int, row: Sequence[Any]) -> list[Any]:
         """The Jacobians of output `k`, with zeros where there is `None`."""
         y = self.outputs[k]
@@ -207,6 +229,25 @@ def _by_loops(run: Callable[[], Any], leaves: Sequence[Tensor]) -> tuple[list[An
     for i, y in zip(made, tape.roll(tape, nodes, guards, leaves, [outputs[i] for i in made]), strict=True):
         outputs[i] = y
     return outputs, structure
+
+
+def _is_by_element(y: Any, x: Tensor) -> bool:
+    """Whether elementwise operations alone lead from `x` to `y`, without a broadcast of what depends on `x`."""
+    start = x.node or x
+    reached: dict[int, Any] = {}
+    ahead = [y.node] if isinstance(y, Tensor) and y.node is not None and y.shape == x.shape else []
+    while ahead:
+        node = ahead.pop()
+        if node is not start and id(node) not in reached and isinstance(node, Node):
+            reached[id(node)] = node
+            ahead += [parent for parent in node.parents if parent is not None and parent.requires_grad]
+    depending = {id(start)}
+    for node in sorted(reached.values(), key=lambda node: node.number):
+        if not depending.isdisjoint([id(parent) for parent in node.parents]):
+            depending.add(id(node))
+            if not node.primitive.elementwise or np.shape(node.out) != x.shape:
+                return False
+    return bool(ahead or reached) and id(y.node) in depending
 
 
 def _of_units(x: Any, apply: Callable[[Any], list[Any]]) -> dict[int, Any]:

@@ -4,7 +4,18 @@ from .api import compile, grad, value_and_grad
 from .cache import CacheInfo, cache_info, clear_cache
 from .compiled import Compiled
 from .csignature import SIGNATURES
-from .derivatives import hessian, hvp, jacfwd, jacobian, jacrev, jvp, vjp
+from .derivatives import (
+    gauss_newton,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacobian_diagonal,
+    jacrev,
+    jvp,
+    laplacian,
+    vjp,
+)
 from .graph import Graph
 from .hot import HotTapesInfo, disable_hot_tapes, enable_hot_tapes, hot_tapes_info
 from .listing import explain_recording
@@ -17,7 +28,7 @@ from .vmap import vmap
 __all__ = [
     "SIGNATURES", "CacheInfo", "Compiled", "Graph", "HotTapesInfo", "NativeKernel", "SparseDerivative", "Status",
     "cache_info", "clear_cache", "compile", "disable_hot_tapes", "enable_hot_tapes", "explain_recording",
-    "get_num_threads", "grad", "hessian", "hessian_pattern", "hot_tapes_info", "hvp", "jacfwd", "jacobian",
-    "jacobian_pattern", "jacrev", "jvp", "set_num_threads", "sparse_hessian", "sparse_jacobian", "value_and_grad",
-    "vjp", "vmap",
+    "gauss_newton", "get_num_threads", "grad", "hessian", "hessian_pattern", "hot_tapes_info", "hvp", "jacfwd",
+    "jacobian", "jacobian_diagonal", "jacobian_pattern", "jacrev", "jvp", "laplacian", "set_num_threads",
+    "sparse_hessian", "sparse_jacobian", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip

@@ -77,6 +77,46 @@ def hvp(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Op
     return Compiled(ag.hvp(function, argnums), functional=True, **options)
 
 
+def gauss_newton(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
+    """A compiled function that returns `(value, gradient, matrix)` of least squares for the residuals of `function`.
+
+    **Arguments:** as for `autograd.gauss_newton`; `options`, as for `compile`.
+
+    >>> import numpy as np
+    >>> import jit
+    >>> jit.gauss_newton(lambda x: 3 * x)(np.array([1.0, 2.0]))[2]
+    array([[9., 0.],
+           [0., 9.]])
+    """
+    return Compiled(ag.gauss_newton(function, argnums), functional=True, **options)
+
+
+def jacobian_diagonal(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
+    """A compiled function that returns the diagonal of the Jacobian of `function`.
+
+    **Arguments:** as for `autograd.jacobian_diagonal`; `options`, as for `compile`.
+
+    >>> import numpy as np
+    >>> import jit
+    >>> jit.jacobian_diagonal(lambda x: x**2 + np.sum(x))(np.array([1.0, 2.0]))
+    array([3., 5.])
+    """
+    return Compiled(ag.jacobian_diagonal(function, argnums), functional=True, **options)
+
+
+def laplacian(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:
+    """A compiled function that returns the trace of the Hessian of `function`, which returns one number.
+
+    **Arguments:** as for `autograd.laplacian`; `options`, as for `compile`.
+
+    >>> import numpy as np
+    >>> import jit
+    >>> float(jit.laplacian(lambda x: np.sum(x**3))(np.array([1.0, 2.0])))
+    18.0
+    """
+    return Compiled(ag.laplacian(function, argnums), functional=True, **options)
+
+
 def jvp(function: Callable[..., Any], **options: Unpack[Options]) -> Compiled:
     """A compiled function of a tuple of arguments and a tuple of tangents, which returns what `autograd.jvp` does.
 

@@ -67,6 +67,7 @@ ORDER = (
     "autograd.random",
     "autograd.linear",
     "autograd.derivatives",
+    "autograd.matrices",
     "autograd.functional",
     "autograd.adjoint",
     "autograd.implicit",

@@ -1,0 +1,260 @@
+"""Gauss-Newton matrices, diagonals of Jacobians and Laplacians: closed forms, differences, and Jacobians in full."""
+
+import re
+
+import numba
+import numpy as np
+import pytest
+
+import autograd as ag
+import jit
+from autograd.gradcheck import numerical_jacobians
+
+X = np.array([0.3, -1.2, 2.0])
+A = np.array([[0.5, -0.7, 1.1], [0.2, 0.9, -0.4], [1.3, 0.1, 0.6], [0.3, 0.8, -1.0], [0.4, 0.2, 0.7]])
+
+both = pytest.mark.parametrize("package", [ag, jit], ids=["eager", "compiled"])
+
+
+def residual(x):
+    """Five residuals of three parameters."""
+    return np.tanh(A @ x) * np.sum(x) - 0.5
+
+
+def mixed(x):
+    """A function whose Jacobian is full."""
+    return np.sin(x) * np.sum(x**2) + x[::-1]
+
+
+def own(x):
+    """A function whose Jacobian is diagonal."""
+    return np.where(x > 0, np.exp(-x) * x, x**3) / (1 + x * x)
+
+
+def energy(x):
+    """One number, with a full Hessian."""
+    return np.sum(np.sin(x) * x[::-1]) ** 2 + np.prod(x)
+
+
+def close(actual, expected, rtol=1e-12):
+    assert np.shape(actual) == np.shape(expected)
+    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=1e-13)
+
+
+def differences(f, x):
+    """The Jacobian of `f` by central differences."""
+    (found,) = numerical_jacobians(f, [ag.tensor(x)], 0, 1e-6)
+    return found.reshape(*f(ag.tensor(x)).shape, *x.shape)
+
+
+# ---- Gauss-Newton ----
+
+
+@both
+def test_gauss_newton(package):
+    r, J = residual(X), differences(residual, X)
+    value, gradient, matrix = package.gauss_newton(residual)(X)
+    close(value, r @ r / 2)
+    close(gradient, J.T @ r, 1e-8)
+    close(matrix, J.T @ J, 1e-8)
+    close(gradient, ag.grad(lambda x: np.sum(residual(x) ** 2) / 2)(X))
+    close(package.gauss_newton(lambda x: A @ x)(X)[2], A.T @ A)
+
+
+@both
+def test_gauss_newton_of_more_parameters_than_residuals(package):
+    x = np.linspace(-1, 1, 7)
+    f = lambda x: np.stack([np.sum(np.sin(x)), np.prod(1 + x * x)])
+    J = ag.jacobian(f)(x)
+    close(package.gauss_newton(f)(x)[2], J.T @ J)
+
+
+@both
+def test_gauss_newton_of_nested_parameters_and_residuals(package):
+    W, b = A[:2], np.array([0.1, -0.3])
+    f = lambda p, s: {"fit": np.tanh(p["W"] @ X + p["b"]) * s, "penalty": (0.1 * p["W"], p["b"])}
+    vector, unravel = ag.ravel_tree({"W": W, "b": b})
+    flat = lambda v: ag.ravel_tree(f(unravel(v), 2.0))[0]
+    value, gradient, matrix = ag.gauss_newton(flat)(vector.numpy())
+    found = package.gauss_newton(f)({"W": W, "b": b}, 2.0)
+    close(found[0], value)
+    close(ag.ravel_tree(found[1])[0].numpy(), gradient)
+    rows = [[found[2][i][j].reshape(n, m) for j, m in (("W", 6), ("b", 2))] for i, n in (("W", 6), ("b", 2))]
+    close(np.block(rows), matrix)
+    assert found[2]["W"]["b"].shape == (2, 3, 2)
+    gradients, matrices = package.gauss_newton(lambda x, y: x * y, (0, 1))(2.0, 3.0)[1:]
+    assert gradients == (18.0, 12.0)
+    assert matrices == ((9.0, 6.0), (6.0, 4.0))
+
+
+# ---- diagonals ----
+
+
+@both
+@pytest.mark.parametrize("f", [mixed, own, lambda x: x * 2, lambda x: np.cumsum(x), lambda x: np.ones(3)])
+def test_the_diagonal(package, f):
+    close(package.jacobian_diagonal(f)(X), np.diag(ag.jacobian(f)(X)))
+    close(package.jacobian_diagonal(f)(X), np.diag(differences(lambda x: f(x) + 0 * x, X)), 1e-8)
+
+
+@both
+def test_the_diagonal_of_nested_arguments(package):
+    f = lambda x, y: (np.sin(x) * np.sum(y), (x[:, :2] * y).T @ x[:, :2])
+    x, y = A[:2], A[2:4, :2]
+    of_x, of_y = package.jacobian_diagonal(f, (0, 1))(x, y)
+    close(of_x, np.cos(x) * np.sum(y))
+    close(of_y, np.einsum("ijij->ij", ag.jacobian(lambda y: f(x, y)[1])(y)))
+    found = package.jacobian_diagonal(lambda p: {"a": p["a"] ** 2, "b": p["a"] * p["b"]})({"a": X, "b": 2.0 * X})
+    close(found["a"], 2 * X)
+    close(found["b"], X)
+
+
+def test_elementwise_functions_take_one_product():
+    rows = lambda f: [x.out.aval.shape for x in jit.jacobian_diagonal(f).graph(X).equations]
+    assert not any(len(shape) > 1 for shape in rows(own))
+    calls = []
+    square = ag.custom(lambda x: x**2, vjp=lambda g, out, x: calls.append(1) or 2 * g * x)
+    for f, count in ((lambda x: square(x), 3), (lambda x: np.sin(x), 0)):
+        calls.clear()
+        ag.jacobian_diagonal(f)(X)
+        assert len(calls) == count
+
+
+@both
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x + x.reshape(2, 2).T.reshape(4),
+        lambda x: x * x[0],
+        lambda x: x * np.sum(x),
+        lambda x: x[np.array([1, 0, 3, 2])] * x,
+        lambda x: np.sort(x) + x,
+        lambda x: ag.scan(lambda c, e: (c + e, c * e), 0.0, x)[1],
+    ],
+)
+def test_what_looks_elementwise_and_is_not(package, f):
+    x = np.array([0.3, -1.2, 2.0, 0.7])
+    close(package.jacobian_diagonal(f)(x), np.diag(ag.jacobian(f)(x)))
+
+
+def test_an_infinite_derivative_elsewhere_is_not_in_the_diagonal():
+    f = lambda x: np.stack([x[0] + np.sqrt(x[1]), x[1] * x[0]])
+    x = np.array([2.0, 0.0])
+    for g in (ag.jacobian_diagonal(f), jit.jacobian_diagonal(f)):
+        assert g(x)[0] == 1.0
+        np.testing.assert_array_equal(g(x), np.diag(ag.jacobian(f)(x)))
+
+
+# ---- Laplacians ----
+
+
+@both
+def test_the_laplacian(package):
+    close(package.laplacian(energy)(X), np.trace(ag.hessian(energy)(X)))
+    close(package.laplacian(energy)(X), np.trace(differences(ag.grad(energy), X)), 1e-8)
+    # The potential of a charge is harmonic in three dimensions.
+    assert abs(package.laplacian(lambda x: 1 / np.sqrt(np.sum(x**2)))(X)) < 1e-14
+    n = 9
+    close(package.laplacian(lambda x: np.sum(x**2) ** 2)(np.ones(n)), (4.0 * n + 8) * n)
+
+
+@both
+def test_the_laplacian_by_several_arguments(package):
+    f = lambda p, y: np.sum(p["a"] ** 2) * y**3 + p["b"]
+    p = {"a": X, "b": 1.0}
+    close(package.laplacian(f)(p, 2.0), 2 * 3 * 8.0)
+    close(package.laplacian(f, (0, 1))(p, 2.0), 48.0 + 12 * np.sum(X**2))
+    close(package.laplacian(f, 1)(p, 2.0), 12 * np.sum(X**2))
+
+
+def test_no_matrix_is_kept():
+    n = 40
+    graph = jit.laplacian(lambda x: np.sum(x**2) ** 2).graph(np.ones(n))
+    assert max(x.out.aval.size for x in graph.equations) < n * n
+
+
+# ---- conventions ----
+
+
+@both
+def test_single_numbers_and_nothing(package):
+    assert package.laplacian(lambda x: x**3)(2.0) == 12.0
+    assert package.jacobian_diagonal(lambda x: x**3)(2.0) == 12.0
+    assert package.gauss_newton(lambda x: x**3)(2.0) == (32.0, 96.0, 144.0)
+    empty = np.zeros(0)
+    close(package.jacobian_diagonal(lambda x: x * 2)(empty), empty)
+    assert package.laplacian(lambda x: np.sum(x**2))(empty) == 0
+    value, gradient, matrix = package.gauss_newton(lambda x: x * 2)(empty)
+    assert (value, gradient.shape, matrix.shape) == (0.0, (0,), (0, 0))
+    close(package.gauss_newton(lambda x: x[:0])(X)[2], np.zeros((3, 3)))
+    assert package.gauss_newton(lambda x: ())(X)[0] == 0.0
+    assert package.laplacian(lambda x: 1.0)(X) == 0.0
+    assert package.laplacian(lambda x, y: y * y)((), 2.0) == 0.0
+
+
+@both
+def test_float32(package):
+    x = X.astype(np.float32)
+    low = lambda f: lambda x: f(x.astype(np.float32))
+    found = [*package.gauss_newton(lambda x: np.tanh(x) * np.sum(x))(x), package.jacobian_diagonal(mixed)(x)]
+    found += [package.laplacian(low(energy))(x)]
+    assert {y.dtype.name for y in found} == {"float32"}
+    close(found[3], ag.jacobian_diagonal(mixed)(X).astype(np.float32), 1e-5)
+    close(found[4], np.float32(ag.laplacian(energy)(X)), 1e-5)
+
+
+def test_tensors_in_tensors_out_and_derivatives_of_them():
+    x = ag.tensor(X, requires_grad=True)
+    assert all(isinstance(y, ag.Tensor) for y in ag.gauss_newton(residual)(x))
+    ag.laplacian(energy)(x).backward()
+    slope = ag.grad(ag.laplacian(energy))
+    close(x.grad.numpy(), slope(X))
+    close(slope(X), differences(ag.laplacian(energy), X), 1e-7)
+    close(jit.grad(ag.laplacian(energy))(X), slope(X))
+    f = lambda x: np.sum(ag.jacobian_diagonal(mixed)(x) ** 2)
+    close(jit.grad(f)(X), differences(f, X), 1e-7)
+
+
+def test_kernels():
+    gauss, trace, diagonal = (
+        jit.gauss_newton(residual).kernel(X),
+        jit.laplacian(energy).kernel(X),
+        jit.jacobian_diagonal(mixed).kernel(X),
+    )
+
+    @numba.njit
+    def run(x, gradient, matrix, d):
+        value = gauss(x, gradient, matrix)
+        diagonal(x, d)
+        return value, trace(x), gauss(x), diagonal(x)
+
+    gradient, matrix, d = np.empty(3), np.empty((3, 3)), np.empty(3)
+    value, laplacian, made, again = run(X, gradient, matrix, d)
+    expected = ag.gauss_newton(residual)(X)
+    for found in ((value, gradient, matrix), made):
+        for x, y in zip(found, expected, strict=True):
+            close(x, y)
+    close(laplacian, ag.laplacian(energy)(X))
+    close(d, ag.jacobian_diagonal(mixed)(X))
+    close(again, d)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (
+            lambda: ag.jacobian_diagonal(lambda x: x[:2])(X),
+            ValueError,
+            "`jacobian_diagonal` needs results of the shapes of the arguments, (3,), got (2,) of `<lambda>`; use",
+        ),
+        (lambda: ag.jacobian_diagonal(lambda x: ())(X), ValueError, "got none of"),
+        (lambda: ag.jacobian_diagonal(own)(X + 1j), TypeError, "needs real arguments, got complex128"),
+        (lambda: ag.gauss_newton(own)(X + 1j), TypeError, "needs real arguments, got complex128"),
+        (lambda: ag.gauss_newton(own)(np.arange(3)), TypeError, "needs floating-point arguments, got int64"),
+        (lambda: ag.laplacian(own)(X), ValueError, "needs a single number, got shape (3,)"),
+        (lambda: ag.laplacian(3.0), TypeError, "`laplacian` needs a function and positions of arguments, got 3.0"),
+    ],
+)
+def test_errors(call, error, words):
+    with pytest.raises(error, match=re.escape(words)):
+        call()
