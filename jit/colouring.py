@@ -17,6 +17,17 @@ import numba
 import numpy as np
 from scipy.sparse import csr_array
 
+#: Colours of grids are looked for up to that number, and along so many distances.
+MOST_LATTICE, MOST_STRIDES = 32, 6
+
+
+def _compiled(function: Any) -> Any:
+    """The function compiled by Numba, which keeps it on the disk where it finds a folder that it can write to."""
+    try:
+        return numba.njit(cache=True)(function)
+    except RuntimeError:
+        return numba.njit(function)
+
 
 class Colouring(NamedTuple):
     """How the entries of a matrix are read from products with as many vectors as there are colours.
@@ -52,12 +63,15 @@ def coloured(pattern: csr_array) -> Colouring:
 
 
 def coloured_symmetric(pattern: csr_array) -> Colouring:
-    """The star colouring of a symmetric matrix, from whose products each entry is read directly.
+    """The colouring of a symmetric matrix, from whose products each entry is read directly: of stars, or of columns.
 
     **Arguments:** `pattern`, symmetric, with sorted rows.
     """
-    indptr, indices = pattern.indptr, pattern.indices
+    indptr, indices = _lists(pattern)
     colours, count = _best([_star(indptr, indices, order) for order in _orders(pattern)])
+    # Columns that meet in no row are read directly as well, and on grids have fewer colours.
+    if _longest(pattern) < count:
+        colours, count = _best([colours, _fewest(pattern, pattern)[0]])
     mirrored = _mirrored(indptr, indices, colours, count)
     rows, columns = _places(pattern)
     by, at = np.where(mirrored, rows, columns), np.where(mirrored, columns, rows)
@@ -67,6 +81,11 @@ def coloured_symmetric(pattern: csr_array) -> Colouring:
 def _places(pattern: csr_array) -> tuple[Any, Any]:
     """The row and the column of each entry."""
     return np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr)), pattern.indices
+
+
+def _lists(pattern: csr_array) -> tuple[Any, Any]:
+    """Where rows begin and the columns of their entries, in the one type that the functions below are compiled for."""
+    return pattern.indptr.astype(np.int64), pattern.indices.astype(np.int64)
 
 
 def _longest(pattern: csr_array) -> int:
@@ -86,11 +105,54 @@ def _best(found: list[Any]) -> tuple[Any, int]:
 
 def _fewest(pattern: csr_array, turned: csr_array) -> tuple[Any, int]:
     """The colours of the columns of `pattern`, whose transpose is `turned`, and how many there are."""
-    lists = pattern.indptr, pattern.indices, turned.indptr, turned.indices
-    return _best([_distance_two(*lists, order) for order in _orders(turned)])
+    lists = _lists(pattern)
+    colours, count = _best([_distance_two(*lists, *_lists(turned), order) for order in _orders(turned)])
+    strides = _strides(pattern)
+    for fewer in range(_longest(pattern), min(count, MOST_LATTICE)):
+        factors = _lattice(*lists, strides, fewer)
+        if factors[0] >= 0:
+            columns = np.arange(pattern.shape[1])
+            found = (columns + (columns[:, None] // factors[2:] @ factors[:2])) % fewer
+            return np.unique(found, return_inverse=True)[1].astype(np.int32), int(np.unique(found).size)
+    return colours, count
 
 
-@numba.njit(cache=True)
+def _strides(pattern: csr_array) -> Any:
+    """The distances from the diagonal at which many entries lie: the sizes of rows and planes of a grid, maybe."""
+    rows, columns = _places(pattern)
+    distances, counts = np.unique(np.abs(columns.astype(np.int64) - rows), return_counts=True)
+    common = distances[(distances > 1) & (counts >= 0.5 * pattern.shape[0])]
+    return np.concatenate([common[:MOST_STRIDES], [pattern.shape[1] + 1]])
+
+
+@_compiled
+def _lattice(indptr: Any, indices: Any, strides: Any, count: int) -> Any:
+    """The factors a, b and strides p, q with which (j + a * (j // p) + b * (j // q)) % count are colours of columns j.
+
+    Grids have such colours, which are the fewest; greedy ones are often more. The first factor is -1 where there are
+    none.
+    """
+    last = np.empty(count, np.int64)
+    for k in range(len(strides)):
+        for m in range(k + 1):
+            p, q = strides[m], strides[k]
+            for a in range(count):
+                for b in range(count if m < k else 1):
+                    last[:] = -1
+                    fits = True
+                    for i in range(len(indptr) - 1):
+                        for j in indices[indptr[i] : indptr[i + 1]]:
+                            colour = (j + a * (j // p) + b * (j // q)) % count
+                            fits = fits and last[colour] != i
+                            last[colour] = i
+                        if not fits:
+                            break
+                    if fits:
+                        return np.array([a, b, p, q])
+    return np.full(4, -1)
+
+
+@_compiled
 def _distance_two(indptr: Any, indices: Any, t_indptr: Any, t_indices: Any, order: Any) -> Any:
     """Colours of columns, each the first that no column with an entry in one of its rows has."""
     colours = np.full(len(t_indptr) - 1, -1, np.int32)
@@ -107,7 +169,7 @@ def _distance_two(indptr: Any, indices: Any, t_indptr: Any, t_indices: Any, orde
     return colours
 
 
-@numba.njit(cache=True)
+@_compiled
 def _slot(indptr: Any, slot_colour: Any, filled: Any, v: int, colour: int) -> int:
     """The slot of vertex v for a colour, or else the next one that is free."""
     end = indptr[v] + filled[v]
@@ -117,7 +179,7 @@ def _slot(indptr: Any, slot_colour: Any, filled: Any, v: int, colour: int) -> in
     return end
 
 
-@numba.njit(cache=True)
+@_compiled
 def _star(indptr: Any, indices: Any, order: Any) -> Any:
     """A star colouring of the vertices of a graph whose edges are the entries off the diagonal.
 
@@ -188,7 +250,7 @@ def _star(indptr: Any, indices: Any, order: Any) -> Any:
     return colours
 
 
-@numba.njit(cache=True)
+@_compiled
 def _mirrored(indptr: Any, indices: Any, colours: Any, count: int) -> Any:
     """Which entries are read at their mirror images: those in whose row another column has the same colour."""
     times, row = np.zeros(count, np.int64), np.full(count, -1, np.int64)

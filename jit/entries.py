@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 import autograd as ag
 from autograd import Tensor, ops
 from autograd.derivatives import linearised
-from autograd.linear import Linear
+from autograd.linear import MOST_UNROLLED, Linear
 from autograd.ops.broadcasting import repeated
 from autograd.tape import Guard, current_tape
 from autograd.weak import plain
@@ -22,9 +22,6 @@ from .graph import Var
 from .reach import empty, stacked
 from .record import Captured, Recording, graph_of, source_of
 from .sparsity import structure
-
-#: So many products are a program each; more of them are a loop.
-MOST_UNROLLED = 16
 
 
 class Found(NamedTuple):
@@ -95,6 +92,8 @@ class Entries:
         if self.symmetric:
             pattern = pattern + pattern.T
         pattern.sort_indices()
+        # Said once, for all matrices that are copies of this one.
+        pattern.has_canonical_format = True
         colouring = coloured_symmetric(pattern) if self.symmetric else coloured(pattern)
         at = colouring.by.astype(np.int64) * pattern.shape[colouring.mode != "columns"] + colouring.at
         for x in (pattern.indices, pattern.indptr, at):

@@ -198,7 +198,7 @@ def test_a_number_is_a_matrix_of_one_row_and_column():
 
 def test_explain_says_how_many_products_there_are():
     text = jit.sparse_jacobian(diffusion).explain(X)
-    assert "<sparse_jacobian of diffusion>: 12 x 12, 46 entries, 6 colours: products with the Jacobian" in text
+    assert "<sparse_jacobian of diffusion>: 12 x 12, 46 entries, 5 colours: products with the Jacobian" in text
     assert "star" not in text
     assert "read at their places or at their mirror images" in jit.sparse_hessian(energy).explain(X)
 
