@@ -71,6 +71,10 @@ class SparseDerivative:
         found = self._found(args, kwargs).pattern
         return _matrix(found, np.ones(found.nnz, bool))
 
+    def products(self, *args: Any, **kwargs: Any) -> int:
+        """How many products with vectors the matrix for these arguments is read from: its number of colours."""
+        return self._found(args, kwargs).colouring.number
+
     def explain(self, *args: Any, **kwargs: Any) -> str:
         """What the matrix is made of, and what became of the function that makes its entries."""
         pattern, colouring, *_ = self._found(args, kwargs)

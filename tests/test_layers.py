@@ -171,6 +171,7 @@ ORDER = (
     "jit.hot",
     "jit.derivatives",
     "jit.sparse",
+    "jit.spy",
     "jit.api",
     "jit",
 )

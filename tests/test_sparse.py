@@ -9,6 +9,7 @@ from scipy.sparse.linalg import spsolve
 
 import autograd as ag
 import jit
+from benchmarks.sparse import cases, check
 
 X = np.random.default_rng(0).uniform(0.5, 1.5, 12)
 
@@ -222,3 +223,12 @@ def test_errors_say_what_to_do():
         jit.sparse_jacobian(3)
     with pytest.raises(ValueError, match=r"depend on few elements each, got more than .* in all; use `jit.jvp`"):
         jit.jacobian_pattern(lambda x: x * ag.sum(x), np.ones(20_000))
+
+
+@pytest.mark.parametrize("case", cases(5, 6), ids=lambda case: case.name)
+def test_the_benchmark_compares_equals(case):
+    check(case)
+    assert case.matrix.products(*case.args) <= 5
+    wrong = case._replace(matrix=lambda *args: 1.001 * case.matrix(*args))
+    with pytest.raises(AssertionError):
+        check(wrong)
