@@ -157,9 +157,13 @@ def _with_root(r: Rewriter, x: Atom, power: Callable[..., Atom], at_infinity: fl
     return r.equation(ops.where, is_infinite, Literal.of(at_infinity, x.aval.dtype), power(absolute, root))
 
 
-def _over_root(r: Rewriter, x: Atom, power: Callable[..., Atom]) -> Atom:
-    """As `_with_root`; what is divided by the root is a power of 1/|x|, which is no larger than the result."""
-    return _with_root(r, x, lambda y, root: r.equation(ops.div, power(y, r.equation(ops.reciprocal, y)), root), 0.0)
+def _over_root(r: Rewriter, x: Atom, power: Callable[[Atom], Atom]) -> Atom:
+    """A power from z = 1/x and the root of z: one division.
+
+    Zero is added to x, for the root of 1/-0.0 is none; the sign that 1/-inf has is taken from the result.
+    """
+    over = r.equation(ops.reciprocal, r.equation(ops.add, x, Literal.of(0.0, x.aval.dtype)))
+    return r.equation(ops.abs, r.equation(ops.mul, power(over), r.equation(ops.sqrt, over)))
 
 
 #: Powers that are no more than 3 ulp off; a logarithm and an exponential take three to ten times as long.
@@ -175,8 +179,8 @@ _POWERS: dict[float, Callable[[Rewriter, Any], Atom]] = {
     1.5: lambda r, x: _with_root(r, x, lambda y, root: r.equation(ops.mul, y, root), np.inf),
     2.5: lambda r, x: _with_root(r, x, lambda y, root: r.equation(ops.mul, r.equation(ops.square, y), root), np.inf),
     -0.5: lambda r, x: _with_root(r, x, lambda y, root: r.equation(ops.reciprocal, root), 0.0),
-    -1.5: lambda r, x: _over_root(r, x, lambda y, over: over),
-    -2.5: lambda r, x: _over_root(r, x, lambda y, over: r.equation(ops.div, over, y)),
+    -1.5: lambda r, x: _over_root(r, x, lambda z: z),
+    -2.5: lambda r, x: _over_root(r, x, lambda z: r.equation(ops.square, z)),
 }
 #: Those that cost no more than to read a number from memory.
 PRODUCTS_OF_ITSELF = frozenset(x for x in _POWERS if x == int(x))
