@@ -647,6 +647,28 @@ def test_an_op_of_the_user_is_compiled_by_its_rule(at_once):
         del PRIMITIVES["cube_of_test"]
 
 
+def test_a_function_of_the_user_stays_interpreted(at_once):
+    class Cube(ag.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * 3 * x**2
+
+    x = leaf([1.0, 2.0])
+    for _ in range(4):
+        check(lambda: np.sum(Cube.apply(x) * x), [x])
+    assert hits() == 0
+    # The sweeps within its rule have structures of their own.
+    for _ in range(4):
+        check(lambda: np.sum(ag.implicit.root(lambda y, x: y**3 + y - x, np.ones(2), x)), [x])
+    assert hits() > 0
+
+
 def test_a_rule_that_needs_what_has_no_lowering(at_once):
     odd = Primitive("odd_of_test", eval=np.sin, aval=lambda x: x, vjps=(lambda g, _, x: g * odd_slope(x),))
     odd_slope = Primitive("odd_slope_of_test", eval=np.cos, aval=lambda x: x)
