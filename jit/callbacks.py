@@ -58,8 +58,23 @@ def _check(what: str, face: Face, signature: CSignature) -> None:
         raise TypeError(
             f"{what} has results that are no floats, so a function that returns nothing cannot say how it went"
         )
-    if not any(x.name == "data" for x in signature.parameters) and (face.captures or rest(face, signature)):
+    if signature.has_places:
+        _check_places(what, signature)
+    if not any(x.name == "data" for x in signature.parameters) and (
+        face.captures or rest(face, signature) or signature.has_places
+    ):
         raise TypeError(f"{what} needs data, and the signature has no parameter `data` for it")
+
+
+def _check_places(what: str, signature: CSignature) -> None:
+    """
+    **Errors:** `TypeError` where the places of entries cannot be written.
+    """
+    for x in signature.parameters:
+        if x.name in ("rows", "columns") and not (x.pointer and x.dtype == np.int32):
+            raise TypeError(f"`{x.name}` of {what} is int *, which is no `{_text(x)}`")
+    if signature.returned is None or signature.returned.kind == "f":
+        raise TypeError(f"{what} writes the places of its entries, so the signature has to return a bool or an integer")
 
 
 def _text(parameter: Parameter) -> str:
@@ -136,6 +151,8 @@ def _write(function: ir.Function, target: ir.Function, face: Face, signature: CS
     named = {x.name: value for x, value in zip(signature.parameters, function.args, strict=True)}
     data = named.get("data", ir.Constant(POINTER, None))
     later = rest(face, signature)
+    if signature.has_places:
+        _write_places(b, named, data, face.captures + len(later), face.outputs[0].size, signature)
     inputs = []
     for i, x in enumerate(face.inputs):
         if i in later:
@@ -161,6 +178,27 @@ def _write(function: ir.Function, target: ir.Function, face: Face, signature: CS
     else:
         whole = memory_type(returned)
         b.ret(status if whole == status.type else b.trunc(status, whole))
+
+
+def _write_places(b: ir.IRBuilder, named: Any, data: ir.Value, position: int, size: int, signature: CSignature) -> None:
+    """Where `out0` is null, writes the places of so many entries, which lie at that position of the table; and ends."""
+    null = b.icmp_unsigned("==", named["out0"], ir.Constant(POINTER, None))
+    with b.if_then(null, likely=False):
+        for k, name in enumerate(("rows", "columns")):
+            place = b.load(b.gep(data, [index(position + k)], source_etype=POINTER), typ=POINTER)
+            _copy(b, place, named[name], size)
+        dtype: Any = signature.returned
+        b.ret(ir.Constant(_returned(dtype), 1 if dtype.kind == "b" else int(Status.OK)))
+
+
+def _copy(b: ir.IRBuilder, source: ir.Value, target: ir.Value, size: int) -> None:
+    dtype = np.dtype(np.int32)
+
+    def one(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+        b.store(b.load(element(b, source, i, dtype), typ=memory_type(dtype)), element(b, target, i, dtype))
+        return []
+
+    loop(b, size, [], one)
 
 
 def _returned(dtype: np.dtype[Any]) -> ir.Type:

@@ -1,7 +1,8 @@
 """Functions of C by their declarations, whose parameters' names say what they are to a kernel.
 
 `in0`, `in1`, ... are the inputs of the kernel, `out0`, ... its outputs, `data` what a solver hands through; others are
-not looked at.
+not looked at. `rows` and `columns` are where a sparse derivative writes the places of its entries, in a call whose
+`out0` is null.
 """
 
 from __future__ import annotations
@@ -25,6 +26,15 @@ SIGNATURES = {
     # Ipopt's interface for C: the objective or its gradient; the constraints
     "ipopt f": "bool f(int n, const double *in0, bool new_x, double *out0, void *data)",
     "ipopt g": "bool f(int n, const double *in0, bool new_x, int m, double *out0, void *data)",
+    # Ipopt's interface for C: the constraints' Jacobian and the Hessian of the Lagrangian, sparse
+    "ipopt jac_g": (
+        "bool f(int n, const double *in0, bool new_x, int m, int nnz, int *rows, int *columns, double *out0, "
+        "void *data)"
+    ),
+    "ipopt h": (
+        "bool f(int n, const double *in0, bool new_x, double in1, int m, const double *in2, bool new_lambda, int nnz, "
+        "int *rows, int *columns, double *out0, void *data)"
+    ),
     # ipyopt: the same, the values of the constraints' Jacobian, and those of the Hessian of the Lagrangian
     "ipyopt f": "bool f(int n, const double *in0, double *out0, void *data)",
     "ipyopt g": "bool f(int n, const double *in0, int m, double *out0, void *data)",
@@ -71,6 +81,11 @@ class CSignature(NamedTuple):
 
     returned: np.dtype[Any] | None
     parameters: tuple[Parameter, ...]
+
+    @property
+    def has_places(self) -> bool:
+        """Whether a call may ask for the places of entries."""
+        return {"rows", "columns"} <= {x.name for x in self.parameters}
 
     def names(self, prefix: str) -> dict[int, Parameter]:
         """The parameters that are numbered after that prefix."""

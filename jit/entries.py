@@ -19,7 +19,7 @@ from autograd.weak import plain
 
 from .colouring import Colouring, coloured, coloured_symmetric
 from .graph import Var
-from .reach import empty, stacked
+from .reach import empty, made, stacked
 from .record import Captured, Recording, graph_of, source_of
 from .sparsity import structure
 
@@ -41,17 +41,17 @@ class Found(NamedTuple):
 class Entries:
     """A function of the arguments of `function`: the entries of the matrix, and the position of its pattern in `known`.
 
-    **Arguments:** `name`, for errors; `function`; `positions` of the arguments to differentiate; `symmetric`, whether
-    the matrix is the Hessian.
+    **Arguments:** `name`, for errors; `function`; `positions` of the arguments to differentiate; `kind`, `"jacobian"`,
+    `"hessian"`, or `"lower"` for the entries of that on and below the diagonal.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any], positions: tuple[int, ...], symmetric: bool) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], positions: tuple[int, ...], kind: str) -> None:
         functools.update_wrapper(self, function, updated=())
-        self.name, self.function, self.positions, self.symmetric = name, function, positions, symmetric
+        self.name, self.function, self.positions, self.kind = name, function, positions, kind
         self.known: list[Found] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, int]:
-        function = ag.grad(self.function, self.positions) if self.symmetric else self.function
+        function = ag.grad(self.function, self.positions) if self.kind != "jacobian" else self.function
         linear, _, given = linearised(self.name, function, args, kwargs, self.positions)
         linear.check_real()
         k = self.find(linear, [x for x in given if isinstance(x, Tensor)])
@@ -89,12 +89,14 @@ class Entries:
         reached, reads = structure(recording.graph, values)
         rows = dict(zip(map(id, _smooth(linear)), reached, strict=True))
         pattern = stacked([rows[id(y)] if id(y) in rows else empty(y.size, columns) for y in linear.outputs])
-        if self.symmetric:
+        if self.kind != "jacobian":
             pattern = pattern + pattern.T
         pattern.sort_indices()
+        colouring = coloured(pattern) if self.kind == "jacobian" else coloured_symmetric(pattern)
+        if self.kind == "lower":
+            pattern, colouring = _lower(pattern, colouring)
         # Said once, for all matrices that are copies of this one.
         pattern.has_canonical_format = True
-        colouring = coloured_symmetric(pattern) if self.symmetric else coloured(pattern)
         at = colouring.by.astype(np.int64) * pattern.shape[colouring.mode != "columns"] + colouring.at
         for x in (pattern.indices, pattern.indptr, at):
             x.flags.writeable = False
@@ -114,6 +116,15 @@ class Alone:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)[0]
+
+
+def _lower(pattern: csr_array, colouring: Colouring) -> tuple[csr_array, Colouring]:
+    """The entries on and below the diagonal, and how they are read."""
+    rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+    kept = pattern.indices <= rows
+    ends = np.concatenate([[0], np.cumsum(kept)])[pattern.indptr]
+    found = made(pattern.indices[kept], ends.astype(pattern.indptr.dtype), pattern.shape[1])
+    return found, colouring._replace(by=colouring.by[kept], at=colouring.at[kept])
 
 
 def _smooth(linear: Linear) -> list[Tensor]:

@@ -57,6 +57,8 @@ class NativeKernel(Seen):
         self.name = face.name
         self._table = _table(arrays)
         self._adapters: dict[str, Adapter] = {}
+        #: The rows and columns of the entries that a sparse derivative makes.
+        self.places: tuple[Any, Any] | None = None
         self.symbol = face.name
         if len(arrays):
             # Of two kernels that captured different arrays each has its own.
@@ -114,6 +116,13 @@ class NativeKernel(Seen):
             raise TypeError(f"{self!r} needs {len(places)} data besides what `{text}` has, got {len(data)}")
         inputs = [(i, x, self.face.inputs[i]) for i, x in zip(places, data, strict=True)]
         arrays = [*self.arrays, *[_given(i, x, y.aval, y.by_columns) for i, x, y in inputs]]
+        if adapter.signature.has_places:
+            if self.places is None:
+                raise TypeError(
+                    f"`{text}` asks {self!r} for the places of entries; take the kernel of a sparse derivative, "
+                    "`jit.sparse_jacobian(f).kernel(x)`"
+                )
+            arrays += self.places
         return Callback(adapter, (self, arrays), _table(arrays), partial(self.callback, signature))
 
     @property

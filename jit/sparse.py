@@ -13,9 +13,12 @@ from scipy.sparse import csr_array
 from autograd import Tensor
 from autograd.tape import current_tape
 from autograd.transforms import Argnums, positions_of
+from autograd.tree import LEAF
 
+from .caller import Result
 from .compiled import Compiled
 from .entries import Alone, Entries, Found
+from .native_kernel import NativeKernel, native_kernel
 from .recordings import Options
 
 _PRODUCTS = {
@@ -37,18 +40,16 @@ class SparseDerivative:
     depend on arguments: another decision may lead to another pattern. The arrays `indices` and `indptr` are shared by
     all of them and cannot be written to; `copy()` gives a matrix of its own.
 
-    `data` is the compiled function of the arguments that returns the entries alone, row by row: for `bind`, `kernel`
-    and the callbacks of solvers.
+    `data` is the compiled function of the arguments that returns the entries alone, row by row, for `bind`, and for
+    functions that are compiled or differentiated in turn.
     """
 
-    def __init__(
-        self, name: str, function: Callable[..., Any], argnums: Argnums, symmetric: bool, options: Options
-    ) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], argnums: Argnums, kind: str, options: Options) -> None:
         if options.get("dynamic"):
             raise TypeError(f"`{name}` makes a pattern for each length, so it takes no `dynamic`; leave it out")
         self.name = name
         functools.update_wrapper(self, function, updated=())
-        self._entries = Entries(name, function, positions_of(name, function, argnums), symmetric)
+        self._entries = Entries(name, function, positions_of(name, function, argnums), kind)
         fixed: Options = {**options, "dynamic": {}}
         self._both = Compiled(self._entries, functional=True, **fixed)
         self.data = Compiled(Alone(self._entries), functional=True, **fixed)
@@ -75,6 +76,34 @@ class SparseDerivative:
         """How many products with vectors the matrix for these arguments is read from: its number of colours."""
         return self._found(args, kwargs).colouring.number
 
+    def places(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """The rows and the columns of the entries for these arguments, as arrays of int32, in the order of `data`."""
+        return _places(self._found(args, kwargs).pattern)
+
+    def kernel(self, *args: Any, **kwargs: Any) -> NativeKernel:
+        """The entries alone as a kernel that compiled code calls, as `Compiled.kernel` makes it.
+
+        Its callbacks write the places of the entries where a signature asks for them: those of Ipopt are
+        `"ipopt jac_g"` and `"ipopt h"`.
+
+        **Errors:** besides those of `Compiled.kernel` `TypeError` where recordings for such arguments have several
+        patterns.
+        """
+        request = self._both._request(args, kwargs)
+        if request.signature not in self._both.variants:
+            self._both._answer_alone(request)
+        runs = [(x.kernel.graph, x.wiring.result, x.captured) for x in self._both.variants[request.signature]]
+        patterns = {_position(result) for _, result, _ in runs}
+        if len(patterns) > 1:
+            raise TypeError(
+                f"{self!r} has {len(patterns)} patterns by decisions on values, and a kernel has one; decide with "
+                "`np.where` or `ag.cond`, which have the entries of both branches"
+            )
+        alone = [(graph, result._replace(leaves=result.leaves[:1], structure=LEAF), x) for graph, result, x in runs]
+        made = native_kernel(self._both.name, request.signature, alone, {})
+        made.places = _places(self._entries.known[patterns.pop()].pattern)
+        return made
+
     def explain(self, *args: Any, **kwargs: Any) -> str:
         """What the matrix is made of, and what became of the function that makes its entries."""
         pattern, colouring, *_ = self._found(args, kwargs)
@@ -86,8 +115,18 @@ class SparseDerivative:
 
     def _found(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Found:
         run = self._both._trace(self._both._request(args, kwargs))
-        position: Any = run.result.leaves[1]
-        return self._entries.known[position.value]
+        return self._entries.known[_position(run.result)]
+
+
+def _position(result: Result) -> int:
+    """The position of the pattern that a recording has returned besides the entries."""
+    constant: Any = result.leaves[1]
+    return int(constant.value)
+
+
+def _places(pattern: csr_array) -> tuple[Any, Any]:
+    rows = np.repeat(np.arange(pattern.shape[0], dtype=np.int32), np.diff(pattern.indptr))
+    return rows, pattern.indices.astype(np.int32)
 
 
 def _matrix(pattern: csr_array, values: Any) -> csr_array:
@@ -119,13 +158,16 @@ def sparse_jacobian(function: Callable[..., Any], argnums: Argnums = 0, **option
     array([[2., 1., 0.],
            [0., 3., 2.]])
     """
-    return SparseDerivative("sparse_jacobian", function, argnums, False, options)
+    return SparseDerivative("sparse_jacobian", function, argnums, "jacobian", options)
 
 
-def sparse_hessian(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> SparseDerivative:
+def sparse_hessian(
+    function: Callable[..., Any], argnums: Argnums = 0, lower: bool = False, **options: Unpack[Options]
+) -> SparseDerivative:
     """A function that returns the Hessian of `function`, which returns one number, as a `scipy.sparse.csr_array`.
 
-    **Arguments:** as for `sparse_jacobian`. The Hessian of a Lagrangian takes the multipliers as a further argument.
+    **Arguments:** as for `sparse_jacobian`; `lower`, whether the entries above the diagonal, which are those below it
+    once more, are left out. The Hessian of a Lagrangian takes the multipliers as a further argument.
 
     **Returns:** as for `sparse_jacobian`; both rows and columns are the elements of the arguments.
 
@@ -137,7 +179,7 @@ def sparse_hessian(function: Callable[..., Any], argnums: Argnums = 0, **options
            [2., 6., 4.],
            [0., 4., 0.]])
     """
-    return SparseDerivative("sparse_hessian", function, argnums, True, options)
+    return SparseDerivative("sparse_hessian", function, argnums, "lower" if lower else "hessian", options)
 
 
 def jacobian_pattern(function: Callable[..., Any], *args: Any, argnums: Argnums = 0) -> csr_array:

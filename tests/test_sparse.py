@@ -1,7 +1,9 @@
 """Sparse Jacobians and Hessians: values against dense ones, patterns by decisions and positions, errors."""
 
+import ctypes
 import pickle
 
+import numba
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -232,3 +234,69 @@ def test_the_benchmark_compares_equals(case):
     wrong = case._replace(matrix=lambda *args: 1.001 * case.matrix(*args))
     with pytest.raises(AssertionError):
         check(wrong)
+
+
+def test_the_lower_half_of_a_hessian():
+    for f in (rosenbrock, energy):
+        lower = jit.sparse_hessian(f, lower=True)
+        found = lower(X)
+        np.testing.assert_array_equal(found.toarray(), np.tril(jit.sparse_hessian(f)(X).toarray()))
+        assert found.nnz == np.tril(lower.pattern(X).toarray()).sum()
+
+
+def test_a_kernel_gives_the_entries_to_compiled_code():
+    jacobian = jit.sparse_jacobian(chain)
+    kernel = jacobian.kernel(X)
+
+    @numba.njit
+    def filled(x, out):
+        kernel(x, out)
+        return out.sum()
+
+    out = np.empty(22)
+    assert filled(X, out) == pytest.approx(jacobian(X).data.sum())
+    np.testing.assert_array_equal(out, jacobian(X).data)
+    rows, columns = jacobian.places(X)
+    np.testing.assert_array_equal(csr_array((out, (rows, columns)), (11, 12)).toarray(), jacobian(X).toarray())
+    two = jit.sparse_jacobian(lambda x: x**2 if x[0] > 0 else x * x[::-1])
+    two(X)
+    two(-X)
+    with pytest.raises(TypeError, match=r"has 2 patterns by decisions .* decide with `np.where`"):
+        two.kernel(X)
+
+
+def test_ipopt_asks_for_places_and_then_for_values():
+    def lagrangian(x, factor, multipliers):
+        return factor * rosenbrock(x) + ag.sum(multipliers * chain(x))
+
+    def pointer(x, kind=ctypes.c_double):
+        return x.ctypes.data_as(ctypes.POINTER(kind))
+
+    multipliers = X[1:].copy()
+    jacobian, hessian = jit.sparse_jacobian(chain), jit.sparse_hessian(lagrangian, lower=True)
+    g, h = jacobian(X), hessian(X, 0.5, multipliers)
+    first = jacobian.kernel(X).callback("ipopt jac_g")
+    second = hessian.kernel(X, 1.0, multipliers).callback("ipopt h")
+    for call, matrix, before in (
+        (first, g, (12, pointer(X), True, 11)),
+        (second, h, (12, pointer(X), True, 0.5, 11, pointer(multipliers), True)),
+    ):
+        rows, columns, values = np.zeros(matrix.nnz, "i4"), np.zeros(matrix.nnz, "i4"), np.zeros(matrix.nnz)
+        places = pointer(rows, ctypes.c_int), pointer(columns, ctypes.c_int)
+        given = (before[0], None, *before[2:])
+        assert call.ctypes(*given, matrix.nnz, *places, None, call.user_data)
+        assert call.ctypes(*before, matrix.nnz, None, None, pointer(values), call.user_data)
+        found = csr_array((values, (rows, columns)), matrix.shape)
+        np.testing.assert_allclose(found.toarray(), matrix.toarray(), rtol=1e-12)
+
+
+def test_places_need_a_sparse_derivative_and_an_answer():
+    with pytest.raises(TypeError, match=r"take the kernel of a sparse derivative, `jit.sparse_jacobian"):
+        jit.jacobian(chain).kernel(X).callback("ipopt jac_g")
+    kernel = jit.sparse_jacobian(chain).kernel(X)
+    with pytest.raises(TypeError, match="has to return a bool or an integer"):
+        kernel.callback("void f(const double *in0, int *rows, int *columns, double *out0, void *data)")
+    with pytest.raises(TypeError, match=r"`rows` of .* is int \*, which is no `int64 \*`"):
+        kernel.callback("bool f(const double *in0, int64_t *rows, int *columns, double *out0, void *data)")
+    with pytest.raises(TypeError, match="needs data, and the signature has no parameter `data`"):
+        kernel.callback("bool f(const double *in0, int *rows, int *columns, double *out0)")
