@@ -23,13 +23,13 @@ from .tree import flatten, tree_map, unflatten
 LinearSolver = Callable[[Callable[[Any], Any], Any], Any]
 
 
-def cg(product: Callable[[Any], Any], b: Any, tolerance: float = 1e-10, max_steps: int = 1000) -> Any:
+def cg(product: Callable[[Any], Any], b: Any, tolerance: float | None = None, max_steps: int = 1000) -> Any:
     """The `x` for which `product(x)` is `b`, by conjugate gradients, for `linear_solver` and `linear_solve`.
 
     Hestenes and Stiefel, Methods of Conjugate Gradients for Solving Linear Systems, 1952.
 
     **Arguments:** `product(v)`, that of a symmetric positive definite matrix with `v`, of the shape of `b`;
-    `tolerance`, the norm of what is left, by that of `b`.
+    `tolerance`, the norm of what is left, by that of `b`; unless said, little more than rounding leaves.
 
     **Returns:** `x`, of the shape of `b`; NaN where that many steps were not enough.
 
@@ -47,6 +47,8 @@ def cg(product: Callable[[Any], Any], b: Any, tolerance: float = 1e-10, max_step
         new = sum(r * r)
         return x + rate * v, r, r + new / square * v, new, count + 1
 
+    if tolerance is None:
+        tolerance = float(np.finfo(b.dtype).eps) ** 0.75
     square = sum(b * b)
     small = tolerance**2 * square
     goes_on = lambda carry: (carry[3] > small) & (carry[4] < max_steps)

@@ -201,6 +201,15 @@ def test_linear_equations_by_products_have_the_derivatives_of_the_matrix():
     np.testing.assert_allclose(jit.hvp(by_products)(STIFFNESS, LOAD, LOAD), second, rtol=1e-6, atol=1e-9)
 
 
+def test_linear_equations_in_float32_and_without_a_right_side():
+    load = LOAD.astype(np.float32)
+    for package in ag, jit:
+        slope = package.grad(lambda load: by_products(STIFFNESS.astype(np.float32), load))(load)
+        assert slope.dtype == np.float32
+        np.testing.assert_allclose(slope, ag.grad(by_matrix, 1)(STIFFNESS, LOAD), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(ag.implicit.linear_solve(chain, np.zeros(N), STIFFNESS).numpy(), 0)
+
+
 def test_a_linear_solver_of_scipy_solves_what_is_not_symmetric():
     m, b = np.array([[2.0, 0.5], [-0.3, 3.0]]), np.array([1.0, -1.0])
 

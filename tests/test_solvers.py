@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numba import njit
 from scipy import LowLevelCallable
-from scipy.integrate import quad
-from scipy.optimize import curve_fit, minimize
+from scipy.integrate import quad, solve_ivp
+from scipy.optimize import curve_fit, least_squares, minimize
 
 import autograd as ag
 import jit
@@ -68,6 +68,59 @@ def test_ipopt_solves_a_problem_with_its_sparse_derivatives():
     assert status == 0
     assert value == pytest.approx(17.0140173, abs=1e-6)
     np.testing.assert_allclose(found, [1.0, 4.7429994, 3.8211503, 1.3794082], atol=1e-5)
+
+
+def chained(x):
+    return np.sum(100 * (x[:-1] ** 2 - x[1:]) ** 2 + (x[:-1] - 1) ** 2)
+
+
+def chain_of_constraints(x):
+    """Those of problem 5.1 of Luksan and Vlcek (1999), each of three neighbours."""
+    a, b, c = x[:-2], x[1:-1], x[2:]
+    return 3 * b**3 + 2 * c - 5 + np.sin(b - c) * np.sin(b + c) + 4 * b - a * np.exp(a - b) - 3
+
+
+def test_ipopt_takes_the_entries_of_sparse_matrices_by_address():
+    ipyopt = pytest.importorskip("ipyopt")
+    x, m = np.tile([-1.2, 1.0], 25), 48
+    lagrangian = lambda x, factor, multipliers: factor * chained(x) + np.sum(multipliers * chain_of_constraints(x))
+    jacobian, hessian = jit.sparse_jacobian(chain_of_constraints), jit.sparse_hessian(lagrangian)
+    rows, columns = hessian(x, 1.0, np.ones(m)).tocoo().coords
+    (lower,) = np.nonzero(columns <= rows)
+    of_lower = jit.compile(lambda *args: hessian.data(*args)[lower])
+    problem = ipyopt.Problem(
+        n=50,
+        x_l=np.full(50, -2e19),
+        x_u=np.full(50, 2e19),
+        m=m,
+        g_l=np.zeros(m),
+        g_u=np.zeros(m),
+        sparsity_indices_jac_g=jacobian(x).tocoo().coords,
+        sparsity_indices_h=(rows[lower], columns[lower]),
+        eval_f=low_level(jit.compile(chained).kernel(x).callback("ipyopt f")),
+        eval_grad_f=low_level(jit.grad(chained).kernel(x).callback("ipyopt f")),
+        eval_g=low_level(jit.compile(chain_of_constraints).kernel(x).callback("ipyopt g")),
+        eval_jac_g=low_level(jacobian.data.kernel(x).callback("ipyopt jac_g")),
+        eval_h=low_level(of_lower.kernel(x, 1.0, np.ones(m)).callback("ipyopt h")),
+        ipopt_options={"print_level": 0, "sb": "yes", "tol": 1e-10},
+    )
+    found, _, status = problem.solve(x.copy())
+    assert status == 0
+    np.testing.assert_allclose(chain_of_constraints(found), 0, atol=1e-9)
+    # The gradient is a combination of those of the constraints.
+    slope, normals = jit.grad(chained)(found), jacobian(found).toarray().T
+    multipliers = np.linalg.lstsq(normals, slope, rcond=None)[0]
+    np.testing.assert_allclose(normals @ multipliers, slope, atol=1e-6)
+
+
+def test_solvers_of_scipy_take_sparse_jacobians():
+    jacobian = jit.sparse_jacobian(chain_of_constraints)
+    found = least_squares(jit.compile(chain_of_constraints), np.full(50, 0.5), jacobian, tr_solver="lsmr")
+    np.testing.assert_allclose(chain_of_constraints(found.x), 0, atol=1e-6)
+    diffusion = lambda t, x: 2500 * (ag.pad(x, 1)[2:] - 2 * x + ag.pad(x, 1)[:-2])
+    x = np.sin(np.pi * np.arange(1, 50) / 50)
+    found = solve_ivp(jit.compile(diffusion), (0, 0.1), x, "BDF", jac=jit.sparse_jacobian(diffusion, 1), rtol=1e-6)
+    np.testing.assert_allclose(found.y[:, -1], x * np.exp(-1e4 * np.sin(np.pi / 100) ** 2 * 0.1), rtol=1e-3)
 
 
 def log_density(q, effects, errors):
