@@ -58,7 +58,7 @@ def solve_ivp(
 
     **Errors:** `ArithmeticError` where SciPy's solver gives up; `ValueError` for other times and methods; `TypeError`
     for a `y0` or times that are not real floating point, and for tensors that `f` closes over in a compiled function
-    or with `compile`; `NotImplementedError` for second derivatives.
+    or with `compile`; `NotImplementedError` for second derivatives and for forward mode.
 
     >>> import numpy as np
     >>> import autograd as ag
@@ -215,5 +215,6 @@ def _plainly(f: Callable[..., Any], *args: Any) -> Any:
 
 def _no_second(*_: Any) -> Any:
     raise NotImplementedError(
-        "`solve_ivp` has first derivatives alone; for second ones integrate with fixed steps in `fori_loop`"
+        "`solve_ivp` has first derivatives in reverse mode alone: for a Jacobian use `jacrev`; for second derivatives "
+        "and forward mode integrate with fixed steps, in `fori_loop`"
     )

@@ -106,9 +106,20 @@ def test_what_a_compiled_function_cannot_follow_is_refused():
         ag.solve_ivp(lambda t, y: a * y, TIMES, 1.0, compile=jit.compile)
 
 
-def test_second_derivatives_are_refused():
-    with pytest.raises(NotImplementedError, match="`solve_ivp` has first derivatives alone"):
+def test_second_derivatives_and_forward_mode_are_refused():
+    refused = pytest.raises(NotImplementedError, match=r"first derivatives in reverse mode alone: .* use `jacrev`")
+    with refused:
         ag.grad(ag.grad(lambda rate: grown(TIMES, 1.0, rate, 0.0)))(0.5)
+    with refused:
+        ag.jvp(lambda rate: grown(TIMES, 1.0, rate, 0.0), (0.5,), (1.0,))
+
+
+def test_a_jacobian_backwards():
+    states = lambda rate: ag.solve_ivp(lambda t, y, rate: rate * y, TIMES, np.ones(2), rate, **EXACT)
+    rate = np.array([0.5, -1.0])
+    expected = np.einsum("t,ti,ij->tij", TIMES, np.exp(np.outer(TIMES, rate)), np.eye(2))
+    for package in ag, jit:
+        np.testing.assert_allclose(package.jacrev(states)(rate), expected, rtol=1e-8, atol=1e-10)
 
 
 def test_arrays_in_arrays_out_and_float32_stays():
