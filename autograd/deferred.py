@@ -161,8 +161,12 @@ def computed(x: Any) -> Any:
     return x.value() if type(x) is Deferred else x
 
 
+# As a tuple, since a union would be made anew at each call.
+_ARRAYS = (Deferred, np.ndarray, np.generic)
+
+
 def _is_array(x: Any) -> bool:
-    return type(x) is Deferred or isinstance(x, np.ndarray | np.generic)
+    return isinstance(x, _ARRAYS)
 
 
 def dtypes_of(values: Iterable[Any]) -> list[np.dtype[Any]]:

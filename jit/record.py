@@ -24,6 +24,8 @@ from .graph import Atom, Equation, Graph, Literal, Params, Var
 from .loop import loop_call, loop_output, primitive_of
 from .signature import check_dtype, order_of
 
+# As a tuple, since a union would be made anew at each call.
+_ARRAYS = (np.ndarray, np.generic, Deferred)
 _FLOATS, _FLOAT = frozenset({float, WeakFloat}), np.dtype(np.float64)
 _UNKNOWN: Mapping[int, str] = MappingProxyType({})
 _PACKAGES = (PACKAGE, str(Path(__file__).parent) + sep)
@@ -279,7 +281,7 @@ class GraphBuilder:
 
     def constant(self, value: Any, primitive: Primitive, values: tuple[Any, ...], i: int, out: Any) -> Atom:
         """The atom of an input that is no tensor: a number is part of the program, an array is captured."""
-        if isinstance(value, np.ndarray | np.generic | Deferred):
+        if isinstance(value, _ARRAYS):
             return self.atom(value, value)
         dtype = _weak_dtype(primitive, values, i, out)
         known = self.numbers.get((id(value), dtype))

@@ -23,7 +23,7 @@ from .caller import MISS, Wiring, Writer, answer_of
 from .foreign import is_foreign
 from .graph import Atom, Equation, Graph, Literal, Loop, Params, Var
 from .kernel import Kernel, is_brief
-from .passes import dce, optimise
+from .passes import cse, dce, optimise
 from .record import Captured, Recording
 from .signature import Signature
 from .variant import Variant, without_unused
@@ -153,15 +153,18 @@ def search_among(variants: Sequence[Variant], threads: int, takes_out: bool) -> 
     """
     recordings = [x.run.recording for x in variants]
     parts = [dce(x.graph._replace(outputs=())) for x in recordings]
+    if any(len(x.equations) > LARGEST for x in parts):
+        return None
     if any(map(is_foreign, parts)):
         # A function of the user's own may do something beside, so it is not called more often than it has to.
         return None
     merged = _Merged(parts[0].inputs)
     for part, recording in zip(parts, recordings, strict=True):
         merged.add(part, recording)
-    graph, captured = without_unused(merged.graph(), merged.captured)
-    if len(graph.equations) > LARGEST:
+    shared = cse(merged.graph())
+    if len(shared.equations) > LARGEST:
         return None
+    graph, captured = without_unused(optimise(shared), merged.captured)
     return Search(variants, kernel_of(graph._replace(threads=threads)), captured, takes_out)
 
 
@@ -216,7 +219,7 @@ class _Merged:
         for i in range(len(self.hold) - 1, -1, -1):
             found = self.equation(ops.where, self.hold[i], Literal.of(i, int), found)
         captures = tuple(self.captures.values())
-        return optimise(Graph(tuple(self.inputs), captures, tuple(self.equations), (), (found,)))
+        return Graph(tuple(self.inputs), captures, tuple(self.equations), (), (found,))
 
 
 class _Writer(Writer):

@@ -8,6 +8,7 @@ import pytest
 import autograd as ag
 import jit
 from benchmarks.decisions import compare
+from jit import search as search_module
 from jit.search import MOST_REPEATS, Search
 
 
@@ -224,6 +225,16 @@ def test_custom_functions_are_not_called_to_search():
     assert compiled(1.75) == 3 * 1.75
     assert len(calls) == 1
     assert "variants: 3 for such arguments, tried one after the other" in compiled.explain(1.75)
+
+
+def test_guards_that_are_too_much_to_be_compiled_once_more(monkeypatch):
+    points = [(x + 0.5,) for x in range(4)] * 20
+    for largest in (0, 5):
+        monkeypatch.setattr(search_module, "LARGEST", largest)
+        compiled = searched(by_number, points)
+        assert not any(type(x) is Search for x in compiled._recent)
+        assert "variants: 4 for such arguments, tried one after the other" in compiled.explain(0.5)
+        assert [compiled(*x)[0] for x in points] == [by_number(*x) for x in points]
 
 
 def test_threads():
