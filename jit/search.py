@@ -112,10 +112,11 @@ def _caller(find: Callable[..., Variant | None]) -> Callable[..., Any]:
         if found is not last:
             last, repeats = found, 0
         elif repeats == MOST_REPEATS:
-            last = None
+            last = found = None
         else:
             repeats += 1
-        return MISS if last is None else last.call(*args)
+        # Another thread may have found another one meanwhile.
+        return MISS if found is None else found.call(*args)
 
     return call
 

@@ -98,6 +98,16 @@ def test_one_variant_many_times_in_a_row_is_called_by_itself():
     assert compiled._call is search.call
 
 
+def test_guards_that_take_long_come_after_the_last_variant():
+    compiled = searched(by_mean, [(np.full(600, x),) for x in (0.1, 0.9, -0.5)] * 20)
+    search = search_of(compiled)
+    assert not search.is_quick
+    for x in (0.2, 0.8, -0.4, -0.4):
+        given = np.full(600, x)
+        np.testing.assert_allclose(compiled(given)[0], ag.value_and_grad(by_mean)(given)[0], rtol=1e-12)
+        assert compiled._call is search.find(given).call
+
+
 def test_nan_in_a_guard():
     def f(x):
         return x * 2 if x > 1 else x * 3 if x < 0 else x * 5
