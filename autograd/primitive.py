@@ -125,6 +125,8 @@ class Primitive:
     reads_out: bool = field(init=False)
     #: Whether the rules take cotangents with a mask (`ops/masking.py`): those that are linear in each of its elements.
     masks: bool = field(init=False)
+    #: Whether a sweep gets each cotangent from a rule of its own, and adds it to others by `+`.
+    one_by_one: bool = field(init=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.vjps, tuple):
@@ -133,6 +135,7 @@ class Primitive:
         else:
             rules, has_rule = _swept(self.vjps), True
         object.__setattr__(self, "rules", rules)
+        object.__setattr__(self, "one_by_one", isinstance(rules, tuple) and self.add_vjp is None)
         object.__setattr__(self, "differentiable", has_rule)
         object.__setattr__(self, "reads_inputs", self.saves in ("inputs", "both"))
         object.__setattr__(self, "reads_out", self.saves in ("out", "both"))

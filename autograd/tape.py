@@ -375,9 +375,27 @@ def sweep(
     # Whether something was written in place since the oldest of them saved its values.
     late = bool(WRITES.records) and bool(nodes) and nodes[-1].number < WRITES.last
     checked = hooked and tape is None and STATE.anomaly
+    # On small arrays all questions below take as long as NumPy does: mostly, none of them is to be asked.
+    plain = lift is None and wanted is None and not (hooked or late or ends)
+    rules: Any
+    take, known = cotangents.pop, cotangents.get
     for node in nodes:
-        g = cotangents.pop(node, None)
+        g = take(node, None)
         if g is None:
+            continue
+        primitive, inputs = node.primitive, node.inputs
+        if plain and primitive.one_by_one and inputs is not None and (primitive.masks or type(g) is not Masked):
+            out, params, rules = node.out, node.params, primitive.rules
+            for i, parent in enumerate(node.parents):
+                if parent is None or i >= len(rules):
+                    continue
+                rule = rules[i]
+                gx = None if rule is None else rule(g, out, inputs, params)
+                if gx is not None:
+                    seen = known(parent)
+                    cotangents[parent] = gx if seen is None else seen + gx
+            if not retain_graph:
+                node.inputs = node.out = None
             continue
         hooks: Any = getattr(node, "hooks", None) if hooked else None
         if hooks is not None:
@@ -389,7 +407,7 @@ def sweep(
             if wanted.isdisjoint(parents):
                 continue
             parents = tuple([parent if parent in wanted else None for parent in parents])
-        inputs, out, params, primitive = node.inputs, node.out, node.params, node.primitive
+        out, params = node.out, node.params
         if inputs is None:
             raise RuntimeError(f"`{node.name}`: {FREED}")
         if late:
@@ -400,7 +418,7 @@ def sweep(
         if lift is not None:
             out, add = lift(out, node), None
             inputs = tuple([lift(x, parent) for x, parent in zip(inputs, node.parents, strict=True)])
-        rules: Any = primitive.rules
+        rules = primitive.rules
         if hooks is not None:
             g = _shown(hooks.before_rules, g, wrap, lift is None)
         mask = None

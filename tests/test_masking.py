@@ -218,3 +218,19 @@ def test_masks_pass_through_loops(function):
             expected = ag.grad(f)(x)
             assert np.isfinite(expected).all()
             np.testing.assert_allclose(jit.grad(f)(x), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("grad", [ag.grad, jit.grad])
+def test_two_branches_that_meet_in_one_value_are_chosen_from(grad):
+    """Behind each mask the other branch counts, so neither is filled with zeros first."""
+
+    def f(x):
+        y = x * 2.0
+        return np.sum(np.where(x > 0, np.sqrt(y), np.log(-y)))
+
+    x = np.array([0.5, -0.5, 2.0, -4.0])
+    first = np.where(x > 0, 1 / np.sqrt(2 * np.abs(x)), 1 / x)
+    second = np.where(x > 0, -1 / (2 * np.abs(x)) ** 1.5, -1 / x**2)
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(grad(f)(x), first, rtol=1e-12)
+        np.testing.assert_allclose(grad(lambda x: np.sum(grad(f)(x)))(x), second, rtol=1e-12)

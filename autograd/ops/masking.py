@@ -69,9 +69,10 @@ class Masked(Traced):
     def filled(self) -> Any:
         """The cotangent as an array or tensor, with zeros where its elements do not count."""
         if not self.clean:
-            zero = 0 if isinstance(self.value, Traced) else _ZEROS.get(self.value.dtype, 0)
-            branches = (self.value, zero) if self.taken else (zero, self.value)
-            self.value, self.clean = where(self.condition, *branches), True
+            value = self.value
+            zero = 0 if isinstance(value, Traced) else _ZEROS.get(value.dtype, 0)
+            branches = (value, zero) if self.taken else (zero, value)
+            self.value, self.clean = _chosen(self._condition, self, *branches), True
         return self.value
 
     def with_value(self, value: Any) -> Masked:
@@ -94,7 +95,7 @@ class Masked(Traced):
     # ---- what rules do with cotangents ----
 
     def __mul__(self, y: Any) -> Masked:
-        return self.with_value(self.value * y)
+        return Masked(self.value * y, self._condition, self.taken)
 
     __rmul__ = __mul__
 
@@ -102,12 +103,16 @@ class Masked(Traced):
         return self.with_value(self.value / y)
 
     def __neg__(self) -> Masked:
-        return self.with_value(-self.value)
+        return Masked(-self.value, self._condition, self.taken)
 
     def __add__(self, other: Any) -> Any:
         if type(other) is not Masked:
             return self.filled() + other
         if self._condition is other._condition:
+            x, y = self.value, other.value
+            if self.taken != other.taken and x.shape == y.shape and x.dtype == y.dtype:
+                # Each element of the sum is that of one of the two.
+                return _chosen(self._condition, self, x, y) if self.taken else _chosen(self._condition, self, y, x)
             total = self.filled() + other.filled()
             return Masked(total, self._condition, self.taken, True) if self.taken == other.taken else total
         live = self.live() | other.live()
@@ -139,6 +144,13 @@ class Masked(Traced):
             return primitive.of((live, *beside), params) > 0
 
         return Masked(primitive.of((self.filled(), *others), params, run), moved, True, True)
+
+
+def _chosen(condition: Any, masked: Masked, x: Any, y: Any) -> Any:
+    """`where(masked.condition, x, y)`, by NumPy alone where all are arrays."""
+    if type(condition) is type(x) is type(y) is np.ndarray:
+        return np.where(condition, x, y)
+    return where(masked.condition, x, y)
 
 
 def filled(g: Any) -> Any:
