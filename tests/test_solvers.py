@@ -123,6 +123,49 @@ def test_solvers_of_scipy_take_sparse_jacobians():
     np.testing.assert_allclose(found.y[:, -1], x * np.exp(-1e4 * np.sin(np.pi / 100) ** 2 * 0.1), rtol=1e-3)
 
 
+def test_ipopt_solves_optimal_control_with_few_entries():
+    """A point is moved from 0 to 1 in 40 steps, at rest at both ends, with the least control: x = 3 t² - 2 t³."""
+    ipyopt = pytest.importorskip("ipyopt")
+    n = 40
+    step, ends = 1 / n, np.array([0.0, 0.0, 1.0, 0.0])
+
+    def objective(z):
+        return step * np.sum(z[2 * n + 2 :] ** 2)
+
+    def constraints(z):
+        x, v, u = z[: n + 1], z[n + 1 : 2 * n + 2], z[2 * n + 2 :]
+        along = x[1:] - x[:-1] - step / 2 * (v[1:] + v[:-1])
+        return np.concatenate([along, v[1:] - v[:-1] - step * u, np.stack([x[0], v[0], x[-1], v[-1]]) - ends])
+
+    lagrangian = lambda z, factor, multipliers: factor * objective(z) + np.sum(multipliers * constraints(z))
+    z, multipliers = np.zeros(3 * n + 2), np.zeros(2 * n + 4)
+    jacobian, hessian = jit.sparse_jacobian(constraints), jit.sparse_hessian(lagrangian, lower=True)
+    wide = np.full(len(z), 2e19)
+    problem = ipyopt.Problem(
+        n=len(z),
+        x_l=-wide,
+        x_u=wide,
+        m=len(multipliers),
+        g_l=np.zeros(len(multipliers)),
+        g_u=np.zeros(len(multipliers)),
+        sparsity_indices_jac_g=jacobian.places(z),
+        sparsity_indices_h=hessian.places(z, 1.0, multipliers),
+        eval_f=low_level(jit.compile(objective).kernel(z).callback("ipyopt f")),
+        eval_grad_f=low_level(jit.grad(objective).kernel(z).callback("ipyopt f")),
+        eval_g=low_level(jit.compile(constraints).kernel(z).callback("ipyopt g")),
+        eval_jac_g=low_level(jacobian.kernel(z).callback("ipyopt jac_g")),
+        eval_h=low_level(hessian.kernel(z, 1.0, multipliers).callback("ipyopt h")),
+        ipopt_options={"print_level": 0, "sb": "yes"},
+    )
+    found, value, status = problem.solve(z.copy())
+    t = np.linspace(0, 1, n + 1)
+    assert status == 0
+    assert value == pytest.approx(12, rel=1e-2)
+    np.testing.assert_allclose(found[: n + 1], 3 * t**2 - 2 * t**3, atol=1e-3)
+    assert jacobian(z).nnz == 7 * n + 4
+    assert hessian(z, 1.0, multipliers).nnz == n
+
+
 def log_density(q, effects, errors):
     mean, spread, z = q[0], np.exp(q[1]), q[2:]
     prior = -0.5 * (mean / 5) ** 2 - np.log1p((spread / 5) ** 2) + q[1] - 0.5 * np.sum(z**2)
