@@ -17,6 +17,7 @@ from autograd import Tensor, ops
 from autograd.function import function_call
 from autograd.lengths import LEAST
 from autograd.primitive import Aval, Primitive
+from autograd.rerun import rerun_call
 from autograd.tape import Node
 
 from .signature import order_of
@@ -27,6 +28,8 @@ DECIDED: frozenset[Primitive] = frozenset({ops.pow})
 SIZED: frozenset[Primitive] = frozenset({
     ops.reshape, ops.expand, ops.slice_, ops.unslice, ops.put, ops.slice_at, ops.put_at, ops.scatter_add,
 })  # fmt: skip
+#: Calls that a sweep runs in Python, each with a state of its own: no two of them are alike.
+SINGLE: frozenset[Primitive] = frozenset({function_call, rerun_call})
 
 Seeds = Sequence[tuple[Any, Any]]
 
@@ -79,8 +82,7 @@ def fingerprint(seeds: Seeds, wanted: Collection[Any] | None) -> Fingerprint:
     # The list grows while it is read.
     for node in nodes:
         primitive, params, inputs = node.primitive, node.params, node.inputs
-        if primitive is function_call:
-            # What it runs in a sweep is the user's, and each call has a context of its own.
+        if primitive in SINGLE:
             return _NONE
         add(primitive)
         if params:
