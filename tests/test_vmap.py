@@ -135,14 +135,30 @@ def test_none_and_one(f, count):
     np.testing.assert_allclose(found, [float(f(float(y))) for y in x])
 
 
-def test_other_numbers_of_examples_need_no_other_kernel():
-    f = jit.vmap(jit.grad(lambda x: np.sin(x).prod()))
-    f(np.ones((3, 2))), f(np.ones((5, 2)))
+def indexed(x: Any) -> Any:
+    return x[np.argmax(x)] * np.sort(x) + np.linalg.solve(SHARED[:4, :4] + np.eye(4), x)
+
+
+def carried(x: Any) -> Any:
+    return ag.scan(lambda h, t: (np.tanh(SHARED[:4, :4] @ h + t), None), np.zeros(4), x)[0]
+
+
+@pytest.mark.parametrize("f", [indexed, carried], ids=lambda f: f.__name__)
+def test_other_numbers_of_examples_need_no_other_kernel(f):
+    mapped = jit.vmap(jit.grad(lambda x: (f(x) ** 2).sum()))
+    mapped(np.ones((3, 4))), mapped(np.ones((5, 4)))
     before = jit.cache_info().misses
-    x = RANDOM.normal(size=(9, 2))
-    np.testing.assert_allclose(f(x), loop(ag.grad(lambda x: np.sin(x).prod()), (0,), x))
-    f(np.ones((4, 2)))
+    x = RANDOM.normal(size=(9, 4))
+    np.testing.assert_allclose(mapped(x), loop(ag.grad(lambda x: (f(x) ** 2).sum()), (0,), x), rtol=1e-10)
+    mapped(x[:7].copy())
     assert jit.cache_info().misses == before
+
+
+def test_other_numbers_of_examples_draw_other_numbers():
+    one, other = ag.random.default_rng(5), ag.random.default_rng(5)
+    f = jit.vmap(lambda x: x + one.normal())
+    for n in (3, 4, 5, 4):
+        np.testing.assert_allclose(f(np.zeros(n)), [float(other.normal()) for _ in range(n)])
 
 
 def test_layouts():
@@ -290,6 +306,26 @@ def test_functions_with_a_gradient_of_their_own():
     np.testing.assert_allclose(found, np.repeat(7 * X.sum(1, keepdims=True), 4, 1))
 
 
+class Both(ag.Function):
+    """A product and a sum."""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        return x * y, x + y
+
+    @staticmethod
+    def backward(ctx, g, h):
+        x, y = ctx.saved_tensors
+        return g * y + h, g * x + h
+
+
+def test_functions_of_several_results():
+    slopes = jit.vmap(jit.grad(lambda x, y: sum(z.sum() for z in Both.apply(x, y)), (0, 1)), (0, None))(X, W)
+    np.testing.assert_allclose(slopes[0], np.broadcast_to(W + 1, X.shape))
+    np.testing.assert_allclose(slopes[1], X + 1)
+
+
 def test_custom_functions():
     sine = ag.custom(np.sin, lambda g, out, x: g * np.cos(x))
     check(lambda x: sine(x) * 2, X)
@@ -301,6 +337,46 @@ def test_each_example_draws_numbers_of_its_own():
     found = jit.vmap(lambda x: x + one.normal(size=2))(Y)
     np.testing.assert_allclose(found, [np.asarray(y + other.normal(size=2)) for y in Y])
     assert float(one.normal()) == float(other.normal())
+
+
+def test_maps_of_maps_draw_in_the_order_of_loops():
+    one, other = ag.random.default_rng(3), ag.random.default_rng(3)
+    found = jit.vmap(jit.vmap(lambda x: x + one.normal()))(X)
+    np.testing.assert_allclose(found, [[x + float(other.normal()) for x in row] for row in X])
+    summed = jit.vmap(lambda x: ag.scan(lambda c, t: (c + t * one.normal(), None), 0.0, x)[0])(X)
+    np.testing.assert_allclose(summed, [sum(x * float(other.normal()) for x in row) for row in X])
+
+
+# ---- what compiled functions can do ----
+
+
+def test_threads_change_no_bit():
+    x = np.abs(RANDOM.normal(size=(20000, 3))) + 0.5
+
+    def slope(x: Any) -> Any:
+        return jit.grad(lambda x: np.tanh(x) @ x + newton(x[0]))(x)
+
+    one, two = [jit.vmap(slope, threads=n)(x) for n in (1, 2)]
+    assert one.tobytes() == two.tobytes()
+    np.testing.assert_allclose(one[:3], loop(slope, (0,), x[:3]), rtol=1e-10)
+
+
+def test_results_in_given_arrays_kernels_and_tapes():
+    f = jit.vmap(lambda x: np.sin(x).prod())
+    expected = np.sin(X).prod(1)
+    out = np.empty(5)
+    assert f(X, out=out) is out
+    np.testing.assert_allclose(out, expected)
+    np.testing.assert_allclose(f.kernel(X)(X), expected)
+    x = ag.tensor(X)
+    with ag.record() as tape:
+        y = f(x)
+    np.testing.assert_allclose(jit.compile(tape, [x], [y])(x).numpy(), expected)
+
+
+def test_forward_mode():
+    _, tangent = jit.jvp(jit.vmap(newton))((Y,), (np.ones(5),))
+    np.testing.assert_allclose(tangent, 0.5 / np.sqrt(Y))
 
 
 # ---- errors ----

@@ -5,14 +5,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import jit
 from autograd.primitive import PRIMITIVES
 from autograd.tape import Tape, onto
 from autograd.tensor import constant
+from autograd.transforms import value_and_grad
+from autograd.tree import leaves_of
+from jit.batching import rule_of
 from jit.batching_rules import RULES
 from tests import checks
 from tests.cases import CASES, Case
+from tests.programs import programs
 from tests.test_jit_ops import ULPS, arguments, flipped, function
 
 #: Those that no rule is for, and why.
@@ -34,6 +40,12 @@ def test_every_primitive_has_a_rule_or_a_reason_for_none():
     elsewhere = set().union(*ELSEWHERE.values())
     assert not known & elsewhere
     assert known | elsewhere == set(PRIMITIVES)
+
+
+def test_what_recorded_functions_do_not_have_is_refused():
+    words = "`vmap` has no rule for `geev`, which is no operation of a recorded function; map a function"
+    with pytest.raises(NotImplementedError, match=words):
+        rule_of(PRIMITIVES["geev"])
 
 
 def choices(count: int) -> list[tuple[int, ...]]:
@@ -60,14 +72,19 @@ def mapped(case: Case, choice: tuple[int, ...]) -> tuple[list[Any], tuple[Any, .
     return given, axes, expected
 
 
+def interpreted(f: Any, given: list[Any]) -> list[Any]:
+    """The values and gradients that a mapped function gives while a tape records, by NumPy: nothing is compiled."""
+    with onto(Tape(defers=True)):
+        return [np.asarray(x.data) for x in leaves_of(f(*[constant(x) for x in given]))]
+
+
 @pytest.mark.parametrize("case", MAPPED, ids=repr)
 def test_value_and_gradients(case):
     for choice in choices(len(stacked(case)[0])):
         given, axes, expected = mapped(case, choice)
         before = checks.contents(given)
-        with onto(Tape(defers=True)), np.errstate(all="ignore"):
-            found = jit.vmap(function(case), axes)(*[constant(x) for x in given])
-            actual = [np.asarray(x.data) for x in found]
+        with np.errstate(all="ignore"):
+            actual = interpreted(jit.vmap(function(case), axes), given)
         for ours, eager in zip(actual, expected, strict=True):
             checks.close(ours, eager, ULPS)
         assert checks.contents(given) == before
@@ -79,3 +96,16 @@ def test_compiled(case):
     actual = jit.vmap(function(case), axes)(*given)
     for ours, eager in zip(actual, expected, strict=True):
         checks.close(ours, eager, ULPS)
+
+
+@settings(max_examples=60)
+@given(programs(smooth=False), st.data())
+def test_random_programs(program, data):
+    inputs = program.inputs()
+    given = data.draw(st.lists(st.booleans(), min_size=len(inputs), max_size=len(inputs)).filter(any))
+    many = [np.stack([x, 0.9 * x, 1.1 * x]) if z else x for x, z in zip(inputs, given, strict=True)]
+    f = value_and_grad(program, tuple(range(len(inputs))))
+    rows = [leaves_of(f(*[x[i] if z else x for x, z in zip(many, given, strict=True)])) for i in range(3)]
+    actual = interpreted(jit.vmap(f, tuple([0 if z else None for z in given])), many)
+    for ours, column in zip(actual, zip(*rows, strict=True), strict=True):
+        checks.close(ours, np.stack(column), 1 << 16)
