@@ -50,10 +50,17 @@ class Batch(NamedTuple):
 Rule = Callable[..., Any]
 
 
+def followed(x: Any) -> Any:
+    """A value that all examples share as a tensor: an array from outside is known by itself, whatever is made of it."""
+    if isinstance(x, Tensor):
+        return x
+    # What NumPy would make of the array, a view or a copy, is another one.
+    return constant(x).bind(ops.stop_gradient, (x,), {}) if isinstance(x, np.ndarray) else constant(np.asarray(x))
+
+
 def for_all(x: Any, size: Any) -> Any:
     """A value that all examples share, repeated along an axis of so many of them."""
-    # As a tensor, for of those the lengths may be open.
-    return expanded(x if isinstance(x, Tensor) else constant(np.asarray(x)), (size, *x.shape))
+    return expanded(followed(x), (size, *x.shape))
 
 
 def positions(size: Any) -> Any:

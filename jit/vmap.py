@@ -19,7 +19,7 @@ from autograd.tensor import constant, lift
 from autograd.tree import Structure, flatten, unflatten
 
 from .batching import Mapped, batched
-from .batching_rules import positions
+from .batching_rules import followed, positions
 from .body import Body, body_of, placeholder
 from .compiled import Compiled
 from .record import source_of
@@ -138,7 +138,7 @@ class _Examples:
         conditions = body.graph.guards
         graph = body.graph._replace(guards=(), outputs=(*body.graph.outputs, *conditions))
         states = {id(state): self._state(state, x) for state, x in (tape.states or {}).items()}
-        given = [states.get(id(x), Mapped(x, False)) for x in body.constants]
+        given = [states.get(id(x)) or Mapped(followed(x), False) for x in body.constants]
         given += [Mapped(_in_front(x), True) for x in self.leaves if x.axis is not None]
         found = batched(graph, self.size, [x.value for x in given], [x.mapped for x in given])
         count = len(outputs)
@@ -168,13 +168,18 @@ class _Examples:
                     "example, and what it does for one cannot be done for all; choose by `ag.where` or `ag.cond`, or "
                     "loop by `ag.while_loop`"
                 )
-            self.outer.guards.append(Guard(source_of(value), guard.value, guard.where))
+            self._holds(value, guard.value, guard.where)
 
     def _demanded(self, body: Body, values: Sequence[Mapped]) -> None:
         """Puts on the outer tape what operations demand of all examples."""
         for (value, _), place in zip(values, body.places, strict=True):
             every = ops.min(value, axis=tuple(range(len(value.shape))), keepdims=False)
-            self.outer.guards.append(Guard(source_of(every), True, place))
+            self._holds(every, True, place)
+
+    def _holds(self, value: Any, seen: Any, where: str) -> None:
+        """Puts a guard on the outer tape; a number of the program is always what it was."""
+        if isinstance(value, Tensor):
+            self.outer.guards.append(Guard(source_of(value), seen, where))
 
     def _placed(self, x: Mapped, axis: int | None, path: str) -> Any:
         """A result with the axis of the examples where it is wanted."""

@@ -118,6 +118,22 @@ def test_closures_are_shared():
     np.testing.assert_allclose(jit.vmap(lambda x: x @ W)(X), X @ W)
 
 
+def test_arrays_from_outside_may_be_other_ones():
+    matrix, vector = RANDOM.normal(size=(4, 4)), RANDOM.normal(size=4)
+    f = jit.vmap(lambda x: (np.concatenate([matrix @ x, vector]), vector), 0, (0, 0))
+    f(X), f(X)
+    before = f.explain(X).splitlines()[-2]
+    for _ in range(2):
+        matrix, vector = matrix + 1, vector * 2
+        vector[0] += 1
+        joined, shared = f(X)
+        repeated = np.tile(vector, (5, 1))
+        np.testing.assert_allclose(joined, np.concatenate([X @ matrix.T, repeated], 1))
+        np.testing.assert_array_equal(shared, repeated)
+    assert "1 recording of this function" in before
+    assert f.explain(X).splitlines()[-2] == before
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.int64, bool])
 def test_dtypes(dtype):
     x = (RANDOM.normal(size=(3, 4)) * 2).astype(dtype)
@@ -269,6 +285,13 @@ def test_a_decision_that_all_share_is_guarded():
     g = jit.vmap(lambda x, w: x * w if np.sin(w) > 0 else x - w, (0, None))
     np.testing.assert_array_equal(g(Y, 2.0), Y * 2)
     np.testing.assert_array_equal(g(Y, 4.0), Y - 4)
+
+
+def test_a_decision_on_numbers_of_the_program():
+    def f(x: Any) -> Any:
+        return x * ag.tensor(2) ** ag.full(1, 3, np.int64)[0] if ag.zeros(3).sum() == 0 else x
+
+    np.testing.assert_array_equal(jit.vmap(f)(Y), Y * 8)
 
 
 def test_a_loop_of_python_that_ends_for_all_at_once():
