@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from autograd.custom import custom_call
-from autograd.lengths import closed, is_long
+from autograd.lengths import closed, is_length, is_long
 
 from .blocks import TASKS, WORTH, cost
 from .graph import Loop
@@ -25,7 +25,8 @@ def tasks_of(loop: Loop, program: Program, room: int) -> Tasks | None:
         return None
     if closed(loop.length) * _work(program) < WORTH:
         return None
-    steps = (loop.length + TASKS - 1) // TASKS
+    # Of an open length nobody knows that it is not zero.
+    steps = loop.length // TASKS + 1 if is_length(loop.length) else (loop.length + TASKS - 1) // TASKS
     return Tasks(steps, (room + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT, program.graph.threads)
 
 

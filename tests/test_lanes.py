@@ -189,6 +189,26 @@ def test_blocks_and_what_is_left_over():
     assert blocks(lambda xs: ag.scan(lambda s, x: (s * x, s), 1.0, xs)[1], xs[:64, 0]) == [64]
 
 
+def test_one_kernel_for_every_size():
+    p = np.array([0.9, 1.1])
+
+    def f(p, xs):
+        return np.sum(ag.map(lambda x: p[0] * recurrence(x * p), xs))
+
+    compiled, expected = jit.value_and_grad(f, (0, 1)), ag.value_and_grad(f, (0, 1))
+    before = jit.cache_info().misses
+    # One for the first size, one for the others; and one where all of them are left over.
+    for count in (300, 301, 333, 75):
+        xs = rng.normal(size=(count, 2))
+        (value, gradients), (right, others) = compiled(p, xs), expected(p, xs)
+        close(value, right)
+        for x, y in zip(gradients, others, strict=True):
+            close(x, y)
+        assert jit.cache_info().misses - before <= 1 + (count < 300) + (count != 300)
+    # Where none is left over there is another one.
+    close(compiled(p, np.ones((512, 2)))[0], f(p, np.ones((512, 2))))
+
+
 def test_sums_that_go_through_all_steps():
     xs = rng.normal(size=(70, 3))
 

@@ -41,7 +41,7 @@ def lanes(graph: Graph, optimise: Callable[[Graph], Graph]) -> Graph:
 
     **Arguments:** `optimise`, all passes over the graph of a body.
     """
-    if not any(equation.primitive is scan and _is_fixed(_loop(equation)) for equation in graph.equations):
+    if not any(equation.primitive is scan and _is_long(_loop(equation)) for equation in graph.equations):
         return graph
     # What nobody reads must not look as if the steps depended on each other.
     graph = loops(graph, lambda body: body)
@@ -56,9 +56,9 @@ def _loop(equation: Equation) -> Loop:
     return loop
 
 
-def _is_fixed(loop: Loop) -> bool:
-    """Whether a loop is of a known length, and a long one."""
-    return not loop.dynamic and not is_length(loop.length) and loop.length >= 2 * FEWEST
+def _is_long(loop: Loop) -> bool:
+    """Whether a loop takes many steps, and as many whatever it computes."""
+    return not loop.dynamic and is_long(loop.length, 2 * FEWEST)
 
 
 def _terms(loop: Loop) -> list[Atom] | None:
@@ -96,12 +96,14 @@ def _is_small(graph: Graph) -> bool:
     return True
 
 
-def _count(length: int, graph: Graph) -> int:
+def _count(length: Any, graph: Graph) -> int:
     """How many lanes a block has: where possible so many that no elements are left over."""
     kept = [x.out for x in graph.equations if x.primitive in SHARED]
     size = sum([x.aval.size * x.aval.dtype.itemsize for x in (*graph.inputs, *kept, *graph.outputs)])
-    most = min(MOST, BYTES // max(size, 1), length // _TASKS) // _MULTIPLE * _MULTIPLE
-    most = max(most, FEWEST)
+    most = min(MOST, BYTES // max(size, 1))
+    if is_length(length):
+        return max(most // _MULTIPLE * _MULTIPLE, FEWEST)
+    most = max(min(most, length // _TASKS) // _MULTIPLE * _MULTIPLE, FEWEST)
     return next((n for n in range(most, FEWEST - 1, -_MULTIPLE) if length % n == 0), most)
 
 
@@ -142,7 +144,7 @@ class _Blocks(Rewriter):
 
     def in_blocks(self, loop: Loop, inputs: Sequence[Atom]) -> list[Atom] | None:
         """The results of a loop by blocks, `None` for one that has to stay as it is."""
-        terms = _terms(loop) if _is_fixed(loop) else None
+        terms = _terms(loop) if _is_long(loop) else None
         if terms is None or any(is_long(x.aval.size, LARGEST + 1) for x in terms):
             return None
         body, m, n = loop.body, loop.constants, loop.constants + loop.carried
@@ -152,12 +154,12 @@ class _Blocks(Rewriter):
             return None
         steps = _Steps(apart(step, LARGEST), len(terms), m, (*inputs[:m], *inputs[n:]))
         count = _count(loop.length, step)
-        whole = loop.length // count * count
+        rest = loop.length % count
         try:
-            found = self.run(steps, 0, whole, count)
-            if whole < loop.length:
-                rest = self.run(steps, whole, loop.length - whole, loop.length - whole)
-                found = [self.equation(ops.concatenate, x, y, axis=0) for x, y in zip(found, rest, strict=True)]
+            found = self.run(steps, 0, loop.length // count, count)
+            if is_length(rest) or rest:
+                others = self.run(steps, loop.length - rest, *((rest, None) if is_length(rest) else (1, rest)))
+                found = [self.equation(ops.concatenate, x, y, axis=0) for x, y in zip(found, others, strict=True)]
         except NoLanes:
             return None
         for i, x in enumerate(inputs[m:n]):
@@ -165,17 +167,25 @@ class _Blocks(Rewriter):
             found[i] = self.equation(ops.add, x, total)
         return found
 
-    def run(self, steps: _Steps, first: int, size: int, count: int) -> list[Atom]:
-        """What `size` of the steps make, in blocks of `count` lanes: a term for each block, and the stacks."""
+    def run(self, steps: _Steps, first: Any, blocks: Any, count: int | None) -> list[Atom]:
+        """What so many blocks of `count` lanes make, from an element on: a term for each block, and the stacks.
+
+        Without a count these are single elements.
+        """
+        size = blocks if count is None else blocks * count
+        lanes = () if count is None else (count,)
         arrays = []
         for x in steps.inputs[steps.constants :]:
             shape = x.aval.shape[1:]
             part = self.equation(ops.slice_, x, index=((first, size, 1), *[(0, k, 1) for k in shape]))
-            arrays.append(self.equation(ops.reshape, part, shape=(size // count, count, *shape)))
-        loop = Loop(_block(steps, count), steps.constants, 0, size // count, False)
+            arrays.append(self.equation(ops.reshape, part, shape=(blocks, *lanes, *shape)))
+        body = steps.graph if count is None else _block(steps, count)
+        loop = Loop(body, steps.constants, 0, blocks, False)
         given = (*steps.inputs[: steps.constants], *arrays)
-        found = [self.equation(scan, *given, loop=loop, pick=i) for i in range(len(loop.body.outputs))]
-        stacks = [self.equation(ops.reshape, x, shape=(size, *x.aval.shape[2:])) for x in found[steps.terms :]]
+        found = [self.equation(scan, *given, loop=loop, pick=i) for i in range(len(body.outputs))]
+        stacks = [
+            self.equation(ops.reshape, x, shape=(size, *x.aval.shape[1 + len(lanes) :])) for x in found[steps.terms :]
+        ]
         return [*found[: steps.terms], *stacks]
 
 
