@@ -3,7 +3,8 @@
 Most equations become one equation on values that have the axis of the examples in front (`batching_rules.py`). A loop
 becomes one loop, whose steps are steps of all examples, if they multiply by large matrices that the examples share.
 Any other graph that has loops, branches or functions with a rule of their own is run by example, as a loop over them:
-so each example takes its own branches and its own number of steps, and keeps what its gradient needs to itself.
+so each example takes its own branches and its own number of steps, and keeps what its gradient needs to itself. So
+is what takes small arrays apart, for that loop runs in lanes (`passes/lanes.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .body import bind, element_of, placeholder, recorded_body
 from .graph import Atom, Equation, Graph, Literal, Loop
 from .loop import SHARED, key_of, scan
 from .passes.dce import dce
+from .passes.small import takes_apart
 from .replay import pullback, replay
 
 # Products with a matrix of so many elements, which no cache of a core holds, are one for all examples in each step.
@@ -54,7 +56,8 @@ def batched(graph: Graph, size: Any, values: Sequence[Any], mapped: Sequence[boo
     found, _ = replay(dce(graph._replace(outputs=tuple(shared))), values)
     given: dict[Atom, Mapped] = {x: Mapped(y, z) for x, y, z in zip(graph.inputs, values, mapped, strict=True)}
     given.update({x: Mapped(y, False) for x, y in zip(shared, found, strict=True)})
-    made = (_apart if any(is_run_by_example(x, varying) for x in inside.equations) else _together)(inside, size, given)
+    alone = any(is_run_by_example(x, varying) for x in inside.equations) or takes_apart(inside, varying)
+    made = (_apart if alone else _together)(inside, size, given)
     known: dict[Atom, Mapped] = {**given, **made}
     return [Mapped(x.value, False) if isinstance(x, Literal) else known[x] for x in graph.outputs]
 

@@ -429,7 +429,8 @@ def scaled(x):
 )
 def test_loops_over_an_open_axis_and_on_open_arrays(function, shapes, rng):
     compiled, eager = jit.value_and_grad(function), ag.value_and_grad(function)
-    for n in (6, 9, 4, 1, 50, 301, 7):
+    # From 64 steps on independent ones are done by blocks.
+    for n in (6, 9, 4, 1, 50, 63, 7):
         agree(compiled, eager, arrays(rng, shapes, n))
     assert len(compiled.open) == 1
     assert len(compiled.variants) <= 2

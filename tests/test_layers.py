@@ -95,6 +95,8 @@ ORDER = (
     "jit.body",
     "jit.passes.dce",
     "jit.passes.simplify",
+    "jit.passes.wide",
+    "jit.passes.small",
     "jit.residuals",
     "jit.rooms",
     "jit.replay",

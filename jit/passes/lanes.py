@@ -21,6 +21,7 @@ from ..loop import SHARED, key_of, scan, uses_of
 from .loops import loops, substituted
 from .scalarise import apart
 from .simplify import Rewriter
+from .small import LARGEST, is_small
 from .wide import NoLanes, widened
 
 # How many lanes a block has at least, and at most: calls of loop nests have to be worth it.
@@ -29,9 +30,6 @@ FEWEST, MOST = 32, 256
 _MULTIPLE = 16
 # The bytes that a block reads, writes and keeps meanwhile, which are to stay in the cache.
 BYTES = 256 * 1024
-# With arrays of more elements than this, loops over these are long enough.
-LARGEST = 16
-_COMPUTED = frozenset({ops.sum, ops.prod, ops.max, ops.min, ops.cumsum, ops.matmul})
 # Into about so many blocks a loop is divided at least, which the threads share.
 _TASKS = 16
 
@@ -58,7 +56,7 @@ def _loop(equation: Equation) -> Loop:
 
 def _is_long(loop: Loop) -> bool:
     """Whether a loop takes many steps, and as many whatever it computes."""
-    return not loop.dynamic and is_long(loop.length, 2 * FEWEST)
+    return not loop.dynamic and loop.length >= 2 * FEWEST
 
 
 def _terms(loop: Loop) -> list[Atom] | None:
@@ -83,27 +81,15 @@ def _terms(loop: Loop) -> list[Atom] | None:
     return found
 
 
-def _is_small(graph: Graph) -> bool:
-    """Whether a graph computes with small arrays alone."""
-    for primitive, inputs, params, out in graph.equations:
-        if primitive in SHARED:
-            small = all(map(_is_small, dict(params)["loop"].bodies))
-        else:
-            computes = primitive.elementwise or primitive in _COMPUTED
-            small = not (computes and any(is_long(x.aval.size, LARGEST + 1) for x in (*inputs, out)))
-        if not small:
-            return False
-    return True
-
-
 def _count(length: Any, graph: Graph) -> int:
     """How many lanes a block has: where possible so many that no elements are left over."""
     kept = [x.out for x in graph.equations if x.primitive in SHARED]
     size = sum([x.aval.size * x.aval.dtype.itemsize for x in (*graph.inputs, *kept, *graph.outputs)])
     most = min(MOST, BYTES // max(size, 1))
+    # Of an open length nobody knows more than that there are two of the smallest blocks.
+    most = max(min(most, 2 * FEWEST if is_length(length) else length // _TASKS) // _MULTIPLE * _MULTIPLE, FEWEST)
     if is_length(length):
-        return max(most // _MULTIPLE * _MULTIPLE, FEWEST)
-    most = max(min(most, length // _TASKS) // _MULTIPLE * _MULTIPLE, FEWEST)
+        return most
     return next((n for n in range(most, FEWEST - 1, -_MULTIPLE) if length % n == 0), most)
 
 
@@ -150,7 +136,7 @@ class _Blocks(Rewriter):
         body, m, n = loop.body, loop.constants, loop.constants + loop.carried
         own = (*body.inputs[:m], *body.inputs[n:])
         step = self.optimise(body._replace(inputs=own, outputs=(*terms, *body.outputs[loop.carried :])))
-        if not _is_small(step):
+        if not is_small(step):
             return None
         steps = _Steps(apart(step, LARGEST), len(terms), m, (*inputs[:m], *inputs[n:]))
         count = _count(loop.length, step)
