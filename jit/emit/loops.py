@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from llvmlite import ir
 
 from .types import INDEX, index
 
 Body = Callable[[ir.Value, list[ir.Value]], list[ir.Value]]
+Note = tuple[Any, ...]
+
+
+#: What LLVM is told of a loop: not to unroll it, or to take its iterations one by one.
+NOT_UNROLLED: Note = ("llvm.loop.unroll.disable",)
+NOT_VECTORISED: Note = ("llvm.loop.vectorize.width", 1)
 
 
 def loop(
-    builder: ir.IRBuilder, n: int | ir.Value, carried: Sequence[ir.Value], body: Body, whole: bool = False
+    builder: ir.IRBuilder, n: int | ir.Value, carried: Sequence[ir.Value], body: Body, note: Note | None = None
 ) -> list[ir.Value]:
     """Emits `for i in range(n): carried = body(i, carried)`, and returns the last `carried`.
 
-    The test stands at the end, as LLVM's vectoriser wants it; a loop of one iteration is its body. One that is to stay
-    `whole` is not unrolled, however short.
+    The test stands at the end, as LLVM's vectoriser wants it; a loop of one iteration is its body. The `note` is for
+    LLVM.
     """
     if isinstance(n, ir.Value):
-        return _guarded(builder, n, carried, body)
+        return _guarded(builder, n, carried, body, note)
     if n == 0:
         return list(carried)
     if n == 1:
         return body(index(0), list(carried))
-    return _loop(builder, index(n), carried, body, whole)
+    return _loop(builder, index(n), carried, body, note)
 
 
-def _guarded(builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body: Body) -> list[ir.Value]:
+def _guarded(
+    builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body: Body, note: Note | None
+) -> list[ir.Value]:
     """A loop that may have no iteration."""
     before = builder.block
     start, end = builder.append_basic_block("some"), builder.append_basic_block("all")
     builder.cbranch(builder.icmp_signed(">", n, index(0)), start, end)
     builder.position_at_end(start)
-    results = _loop(builder, n, carried, body)
+    results = _loop(builder, n, carried, body, note)
     last = builder.block
     builder.branch(end)
     builder.position_at_end(end)
@@ -46,7 +55,7 @@ def _guarded(builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], bo
 
 
 def _loop(
-    builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body: Body, whole: bool = False
+    builder: ir.IRBuilder, n: ir.Value, carried: Sequence[ir.Value], body: Body, note: Note | None
 ) -> list[ir.Value]:
     before = builder.block
     start = builder.append_basic_block("loop")
@@ -65,8 +74,8 @@ def _loop(
         phi.add_incoming(x, last)
     end = builder.append_basic_block("end")
     again = builder.cbranch(builder.icmp_unsigned("<", following, n), start, end)
-    if whole:
-        again.set_metadata("llvm.loop", _not_unrolled(builder.module))
+    if note is not None:
+        again.set_metadata("llvm.loop", _noted(builder.module, note))
     builder.position_at_end(end)
     return list(results)
 
@@ -101,11 +110,14 @@ def while_loop(
     return i, list(phis)
 
 
-def _not_unrolled(module: ir.Module) -> ir.MDValue:
-    """What tells LLVM not to unroll one loop: a node that names itself, so that no two loops share it."""
-    note = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+def _noted(module: ir.Module, note: Note) -> ir.MDValue:
+    """What tells LLVM something of one loop: a node that names itself, so that no two loops share it."""
+    name, *numbers = note
+    said = module.add_metadata([
+        ir.MetaDataString(module, name), *[ir.Constant(ir.IntType(32), number) for number in numbers],
+    ])  # fmt: skip
     node = ir.MDValue(module, (), str(len(module.metadata)))
-    node.operands = (node, note)
+    node.operands = (node, said)
     return node
 
 

@@ -21,15 +21,16 @@ from ..graph import Atom, Equation, Var
 from ..program import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View, by_value, origin, touched
 from . import scalar
 from .interface import Interface, interface
-from .loops import loop, offset
+from .loops import NOT_UNROLLED, NOT_VECTORISED, Note, loop, offset
 from .types import INDEX, POINTER, cast, constant, element, index, load, scalar_type, store
 
 Address = Callable[[View], ir.Value]
 _IDENTITIES: dict[Any, Any] = {ops.sum: 0, ops.prod: 1, ops.matmul: 0}
 # A nest of few iterations is inlined, so that LLVM unrolls it in place.
 _INLINED = 64
-# A short loop of so many entries is not unrolled: that costs more than it gains, at compile time and at run time.
-_SHORT, _MANY = 2048, 64
+# A short loop of so many entries is not unrolled: that costs more than it gains, at compile time and at run time. But
+# LLVM then takes no vectors where there are transcendental functions, which innermost loops of so many iterations need.
+_SHORT, _MANY, _VECTORS = 2048, 64, 32
 # LLVM would unroll innermost loops of so many iterations before it vectorises: what is left for it to vectorise then is
 # the loop around them, whose steps through memory are long, or nothing. A loop that reduces pays more for what is left
 # beside whole vectors.
@@ -50,7 +51,7 @@ def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: boo
     made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
     made.linkage = "internal"
     made.attributes.add("alwaysinline" if inline and _is_at_most(nest, _INLINED) else "noinline")
-    if _is_at_most(nest, _SHORT) and len(nest.entries) >= _MANY:
+    if _is_at_most(nest, _SHORT) and len(nest.entries) >= _MANY and max(nest.shape[-1:], default=0) < _VECTORS:
         made.attributes.add("optsize")
     for argument in made.args:
         if isinstance(argument.type, ir.PointerType):
@@ -117,6 +118,14 @@ class _Emitter:
         """The strides of a view over the merged axes: a group of axes steps as its last one does."""
         return [view.strides[axes[-1]] for axes in self.axes]
 
+    def is_transposition(self) -> bool:
+        """Whether the nest copies alone, and elements that lie apart, which vectors would be put together of."""
+        if not all(isinstance(entry, Store) for entry in self.nest.entries):
+            return False
+        found = [x.place for entry in self.nest.entries for x in entry.operands if isinstance(x.place, View)]
+        found += [view for entry in self.nest.entries for view in touched(entry)]
+        return any(self.strides(view)[-1] > 1 for view in found if view.strides)
+
     def register_depth(self, reduction: Reduce) -> int:
         if reduction.target is None:
             return len(self.axes)
@@ -164,7 +173,7 @@ class _Emitter:
             for i in range(length):
                 results = body(index(i), results)
         else:
-            results = loop(self.builder, length, results, body, self.is_whole(d, bool(alive)))
+            results = loop(self.builder, length, results, body, self.note(d, bool(alive)))
         finished: list[Any] = [None] * len(started)
         for r, x in zip(alive, results, strict=True):
             if len(self.axes) - self.depths[r] == d:
@@ -178,12 +187,15 @@ class _Emitter:
         length = self.lengths[d]
         return d > 0 and d == len(self.axes) - 1 and isinstance(length, int) and length <= _FEW
 
-    def is_whole(self, d: int, reduces: bool) -> bool:
-        """Whether the loop is left to the vectoriser as it is, however short."""
+    def note(self, d: int, reduces: bool) -> Note | None:
+        """What LLVM is told of the loop: most are for it to decide on."""
+        if self.is_transposition():
+            return NOT_VECTORISED
         length, last = self.lengths[d], len(self.axes) - 1
         least = _LEAST_REDUCED if reduces else _LEAST
         innermost = d == last or (d == last - 1 and self.is_written_out(last))
-        return innermost and isinstance(length, int) and least <= length <= _MOST
+        # It is left to the vectoriser as it is, however short.
+        return NOT_UNROLLED if innermost and isinstance(length, int) and least <= length <= _MOST else None
 
     def finish(self, reduction: Reduce, depth: int, x: ir.Value) -> None:
         dtype = reduction.equation.out.aval.dtype
