@@ -12,6 +12,8 @@ from .graph import Loop
 from .plan import ALIGNMENT
 from .program import Call, Choose, Program, Repeat, Step, Tasks
 
+# The bytes that the workspaces of all tasks may have together.
+ROOM = 64 * 1024 * 1024
 # Picoseconds that a step takes of which nothing is known, for each element that it reads or writes.
 _UNKNOWN = 1000
 
@@ -25,8 +27,11 @@ def tasks_of(loop: Loop, program: Program, room: int) -> Tasks | None:
         return None
     if closed(loop.length) * _work(program) < WORTH:
         return None
+    tasks = min(TASKS, ROOM // max(closed(room), 1))
+    if tasks < 2:
+        return None
     # Of an open length nobody knows that it is not zero.
-    steps = loop.length // TASKS + 1 if is_length(loop.length) else (loop.length + TASKS - 1) // TASKS
+    steps = loop.length // tasks + 1 if is_length(loop.length) else (loop.length + tasks - 1) // tasks
     return Tasks(steps, (room + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT, program.graph.threads)
 
 

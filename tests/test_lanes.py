@@ -329,3 +329,24 @@ def test_a_failure_in_a_task_is_known(threads):
     assert "a task" in compiled.explain(table, at)
     with pytest.raises(IndexError):
         compiled(table, at)
+
+
+def test_large_workspaces_are_not_multiplied():
+    xs = rng.normal(size=(8, 700, 700))
+
+    def f(xs):
+        return ag.map(lambda x: np.sum((x @ x) @ x), xs)
+
+    text = jit.compile(f).explain(xs)
+    assert "repeat  8 times" in text
+    (size,) = [int(line.split()[0]) for line in text.splitlines() if "of workspace" in line]
+    assert size < 100 * 2**20
+
+
+def test_long_steps_are_no_lanes():
+    def f(x):
+        for i in range(400):
+            x = np.sin(x * (1 + i % 7)) + (i % 11) * x
+        return x
+
+    assert blocks(lambda xs: ag.map(f, xs), np.ones(64)) == [64]

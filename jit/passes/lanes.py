@@ -30,6 +30,8 @@ FEWEST, MOST = 32, 256
 _MULTIPLE = 16
 # The bytes that a block reads, writes and keeps meanwhile, which are to stay in the cache.
 BYTES = 256 * 1024
+# LLVM takes some ms for each equation of a vectorised loop, and more than that for each of a long one.
+MOST_EQUATIONS = 1000
 # Into about so many blocks a loop is divided at least, which the threads share.
 _TASKS = 16
 
@@ -79,6 +81,12 @@ def _terms(loop: Loop) -> list[Atom] | None:
             return None
         found.append(term)
     return found
+
+
+def _weight(graph: Graph) -> int:
+    """How many equations a graph has, those of its loops included."""
+    inner = {dict(x.params)["loop"] for x in graph.equations if x.primitive in SHARED}
+    return len(graph.equations) + sum([_weight(body) for loop in inner for body in loop.bodies])
 
 
 def _count(length: Any, graph: Graph) -> int:
@@ -136,7 +144,7 @@ class _Blocks(Rewriter):
         body, m, n = loop.body, loop.constants, loop.constants + loop.carried
         own = (*body.inputs[:m], *body.inputs[n:])
         step = self.optimise(body._replace(inputs=own, outputs=(*terms, *body.outputs[loop.carried :])))
-        if not is_small(step):
+        if not is_small(step) or _weight(step) > MOST_EQUATIONS:
             return None
         steps = _Steps(apart(step, LARGEST), len(terms), m, (*inputs[:m], *inputs[n:]))
         count = _count(loop.length, step)
