@@ -84,10 +84,7 @@ def test_ipopt_takes_the_entries_of_sparse_matrices_by_address():
     ipyopt = pytest.importorskip("ipyopt")
     x, m = np.tile([-1.2, 1.0], 25), 48
     lagrangian = lambda x, factor, multipliers: factor * chained(x) + np.sum(multipliers * chain_of_constraints(x))
-    jacobian, hessian = jit.sparse_jacobian(chain_of_constraints), jit.sparse_hessian(lagrangian)
-    rows, columns = hessian(x, 1.0, np.ones(m)).tocoo().coords
-    (lower,) = np.nonzero(columns <= rows)
-    of_lower = jit.compile(lambda *args: hessian.data(*args)[lower])
+    jacobian, hessian = jit.sparse_jacobian(chain_of_constraints), jit.sparse_hessian(lagrangian, lower=True)
     problem = ipyopt.Problem(
         n=50,
         x_l=np.full(50, -2e19),
@@ -95,13 +92,13 @@ def test_ipopt_takes_the_entries_of_sparse_matrices_by_address():
         m=m,
         g_l=np.zeros(m),
         g_u=np.zeros(m),
-        sparsity_indices_jac_g=jacobian(x).tocoo().coords,
-        sparsity_indices_h=(rows[lower], columns[lower]),
+        sparsity_indices_jac_g=jacobian.places(x),
+        sparsity_indices_h=hessian.places(x, 1.0, np.ones(m)),
         eval_f=low_level(jit.compile(chained).kernel(x).callback("ipyopt f")),
         eval_grad_f=low_level(jit.grad(chained).kernel(x).callback("ipyopt f")),
         eval_g=low_level(jit.compile(chain_of_constraints).kernel(x).callback("ipyopt g")),
-        eval_jac_g=low_level(jacobian.data.kernel(x).callback("ipyopt jac_g")),
-        eval_h=low_level(of_lower.kernel(x, 1.0, np.ones(m)).callback("ipyopt h")),
+        eval_jac_g=low_level(jacobian.kernel(x).callback("ipyopt jac_g")),
+        eval_h=low_level(hessian.kernel(x, 1.0, np.ones(m)).callback("ipyopt h")),
         ipopt_options={"print_level": 0, "sb": "yes", "tol": 1e-10},
     )
     found, _, status = problem.solve(x.copy())
