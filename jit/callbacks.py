@@ -60,9 +60,7 @@ def _check(what: str, face: Face, signature: CSignature) -> None:
         )
     if signature.has_places:
         _check_places(what, signature)
-    if not any(x.name == "data" for x in signature.parameters) and (
-        face.captures or rest(face, signature) or signature.has_places
-    ):
+    if signature.data is None and (face.captures or rest(face, signature) or signature.has_places):
         raise TypeError(f"{what} needs data, and the signature has no parameter `data` for it")
 
 
@@ -149,7 +147,7 @@ class Callback:
 def _write(function: ir.Function, target: ir.Function, face: Face, signature: CSignature) -> None:
     b = ir.IRBuilder(function.append_basic_block("entry"))
     named = {x.name: value for x, value in zip(signature.parameters, function.args, strict=True)}
-    data = named.get("data", ir.Constant(POINTER, None))
+    data = _data(b, named, signature)
     later = rest(face, signature)
     if signature.has_places:
         _write_places(b, named, data, face.captures + len(later), face.outputs[0].size, signature)
@@ -178,6 +176,16 @@ def _write(function: ir.Function, target: ir.Function, face: Face, signature: CS
     else:
         whole = memory_type(returned)
         b.ret(status if whole == status.type else b.trunc(status, whole))
+
+
+def _data(b: ir.IRBuilder, named: Any, signature: CSignature) -> ir.Value:
+    """The table of the data: what the parameter is, or what lies at a position of an array of such."""
+    if signature.data is None:
+        return ir.Constant(POINTER, None)
+    given = named[signature.data]
+    if signature.data == "data":
+        return given
+    return b.load(b.gep(given, [index(int(signature.data[4:]))], source_etype=POINTER), typ=POINTER)
 
 
 def _write_places(b: ir.IRBuilder, named: Any, data: ir.Value, position: int, size: int, signature: CSignature) -> None:

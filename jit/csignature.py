@@ -1,8 +1,9 @@
 """Functions of C by their declarations, whose parameters' names say what they are to a kernel.
 
 `in0`, `in1`, ... are the inputs of the kernel, `out0`, ... its outputs, `data` what a solver hands through; others are
-not looked at. `rows` and `columns` are where a sparse derivative writes the places of its entries, in a call whose
-`out0` is null.
+not looked at. Where a solver hands the same to several functions, `data0`, `data1`, ... are the address of an array of
+addresses, of which the one at that position is the data. `rows` and `columns` are where a sparse derivative writes the
+places of its entries, in a call whose `out0` is null.
 """
 
 from __future__ import annotations
@@ -81,6 +82,11 @@ class CSignature(NamedTuple):
 
     returned: np.dtype[Any] | None
     parameters: tuple[Parameter, ...]
+
+    @property
+    def data(self) -> str | None:
+        """The name of the parameter that leads to the data."""
+        return next((x.name for x in self.parameters if re.fullmatch(r"data\d*", x.name)), None)
 
     @property
     def has_places(self) -> bool:

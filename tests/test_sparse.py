@@ -290,6 +290,19 @@ def test_ipopt_asks_for_places_and_then_for_values():
         np.testing.assert_allclose(found.toarray(), matrix.toarray(), rtol=1e-12)
 
 
+def test_one_address_leads_to_the_data_of_several_functions():
+    scales = np.array([2.0]), np.array([3.0])
+    kernels = [jit.sparse_jacobian(lambda x, scale=scale: chain(x) * scale).kernel(X) for scale in scales]
+    text = "bool f(const double *in0, int *rows, int *columns, double *out0, void *data{})"
+    calls = [kernel.callback(text.format(k)) for k, kernel in enumerate(kernels)]
+    table = np.array([call.data for call in calls], np.uintp)
+    for call, scale in zip(calls, scales, strict=True):
+        values = np.empty(22)
+        given = [ctypes.cast(x.ctypes.data, ctypes.POINTER(ctypes.c_double)) for x in (X, values)]
+        assert call.ctypes(given[0], None, None, given[1], ctypes.c_void_p(table.ctypes.data))
+        np.testing.assert_allclose(values, jit.sparse_jacobian(chain)(X).data * scale)
+
+
 def test_places_need_a_sparse_derivative_and_an_answer():
     with pytest.raises(TypeError, match=r"take the kernel of a sparse derivative, `jit.sparse_jacobian"):
         jit.jacobian(chain).kernel(X).callback("ipopt jac_g")
