@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd import ops
+
 from .dependence import Known, State, Step, dependence
 from .graph import Atom, Choice, Equation, Graph, Literal, Loop, Var
 from .loop import key_of, scan, switch
@@ -98,19 +100,49 @@ def _split(loop: Loop, inputs: tuple[State, ...]) -> tuple[tuple[State, ...], li
 def _step_by_step(loop: Loop, inputs: tuple[State, ...]) -> list[State]:
     constants, carried, arrays = _split(loop, inputs)
     rows: list[Any] = [None] * loop.length
+    alike = all(x.reach is None for x in arrays) and not any(map(_asks, loop.body.equations))
+    made = loop.body.outputs
+    before: list[State] = []
+    outputs: list[State] = []
     for step in range(loop.length):
         i = loop.length - 1 - step if loop.reverse else step
-        elements = [_element(x, i, loop.length) for x in arrays]
-        outputs = _run(loop.body, dict(zip(loop.body.inputs, [*constants, *carried, *elements], strict=True)))
-        carried = [_settled(x, y) for x, y in zip(outputs[: loop.carried], loop.body.outputs, strict=False)]
+        if alike and step and all(map(_is_same, before, carried)) and not any(map(_counts, outputs, made)):
+            # What reaches the results has settled, as in most loops after few steps.
+            outputs = [State(x.reach, None) for x in outputs]
+        else:
+            before = carried
+            elements = [_element(x, i, loop.length) for x in arrays]
+            outputs = _run(loop.body, dict(zip(loop.body.inputs, [*constants, *carried, *elements], strict=True)))
+        carried = [_settled(x, y) for x, y in zip(outputs[: loop.carried], made, strict=False)]
         rows[i] = outputs[loop.carried :]
-    made = loop.body.outputs[loop.carried :]
-    return [*carried, *[_stack([row[k] for row in rows], x.aval.size) for k, x in enumerate(made)]]
+    return [*carried, *[_stack([row[k] for row in rows], x.aval.size) for k, x in enumerate(made[loop.carried :])]]
+
+
+def _asks(equation: Equation) -> bool:
+    """Whether what reaches the result depends on values, which may be others in each step."""
+    primitive, inputs, *_ = equation
+    return primitive in _ASKING or (primitive is ops.pow and isinstance(inputs[1], Var))
+
+
+_ASKING = frozenset({ops.gather, ops.scatter_add, ops.slice_at, ops.put_at, ops.where, scan, switch})
+
+
+def _counts(x: State, atom: Atom) -> bool:
+    """Whether a result of a step may be a position."""
+    return x.known is not None and atom.aval.dtype.kind in "iub"
+
+
+def _is_same(x: State, y: State) -> bool:
+    """Whether what is carried is reached by the same as before."""
+    if x.reach is None or y.reach is None or x.reach is y.reach:
+        return x.reach is y.reach
+    pairs = ((x.reach.indptr, y.reach.indptr), (x.reach.indices, y.reach.indices))
+    return all(np.array_equal(one, other) for one, other in pairs)
 
 
 def _settled(state: State, x: Atom) -> State:
     """What is carried on: counters are computed at once, or the last one would be a tower of all steps."""
-    if state.known is not None and x.aval.dtype.kind in "iub":
+    if state.known is not None and _counts(state, x):
         state.known.get()
     return state
 

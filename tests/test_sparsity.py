@@ -102,6 +102,33 @@ def test_branches_are_united_unless_the_index_is_known():
     np.testing.assert_array_equal(given(f, 1), np.eye(N, dtype=bool)[2:4])
 
 
+def test_loops_whose_structure_settles_are_not_followed_to_their_end(monkeypatch):
+    runs = []
+    run = jit.sparsity._run
+    monkeypatch.setattr(jit.sparsity, "_run", lambda graph, states: runs.append(graph) or run(graph, states))
+
+    def pendulum(x):
+        a, b = x[:6], x[6:]
+        for i in range(100):
+            a, b = a + 0.01 * b, b - 0.01 * i * np.sin(a)
+        return ag.concatenate([a, b])
+
+    both = np.tile(np.eye(6, dtype=bool), (2, 2))
+    np.testing.assert_array_equal(given(pendulum), both)
+    assert len(runs) < 8
+
+    def counted(x):
+        def step(state, _):
+            i, y = state
+            return (i + 1, y * x[i]), None
+
+        return ag.scan(step, (np.int64(0), x[0]), np.zeros(5))[0][1]
+
+    np.testing.assert_array_equal(given(counted), np.arange(N)[None] < 5)
+    mapped = lambda x: x[ag.map(lambda i: 2 * i + 1, np.arange(4))]
+    np.testing.assert_array_equal(given(mapped), np.eye(N, dtype=bool)[1:8:2])
+
+
 def test_a_loop_that_ends_by_a_value_counts_any_number_of_steps():
     def f(x):
         end = np.zeros(1)
