@@ -27,3 +27,15 @@ def at_once():
     """Compiles the second tape of a structure."""
     with jit.disable_hot_tapes(), jit.enable_hot_tapes(after=1):
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests have the same names in every process, or several processes could not share them."""
+    if named := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"the name of {named[0]} has an address in it; give `ids` to its parameters")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """As many processes as this one may use CPUs, and at most four, for each takes up to three gigabytes."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)

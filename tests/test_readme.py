@@ -73,7 +73,7 @@ def test_the_readme_begins_with_two_commands_one_for_the_main_job_and_one_for_th
     assert main.startswith("python3 -m venv .venv && ")
     assert main.endswith(" && .venv/bin/python -m examples.fit")
     assert tests.startswith("python3 -m venv .venv && ")
-    assert tests.endswith(" && .venv/bin/python -m pytest -q")
+    assert tests.endswith(" && .venv/bin/python -m pytest -q -n auto --dist worksteal")
 
 
 def test_the_main_job_runs_and_its_results_agree(tmp_path):

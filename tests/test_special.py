@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from functools import cache
+from inspect import isfunction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -200,7 +201,9 @@ EDGES = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("f", "args", "value", "gradients"), EDGES, ids=str)
+@pytest.mark.parametrize(
+    ("f", "args", "value", "gradients"), EDGES, ids=lambda x: x.__name__ if isfunction(x) else str(x)
+)
 def test_edges(f, args, value, gradients):
     arrays = [np.array([x]) for x in args]
 
