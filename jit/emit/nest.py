@@ -35,6 +35,8 @@ _SHORT, _MANY, _VECTORS = 2048, 64, 32
 # the loop around them, whose steps through memory are long, or nothing. A loop that reduces pays more for what is left
 # beside whole vectors.
 _LEAST, _LEAST_REDUCED, _MOST = 8, 16, 64
+# Elements so near to each other are taken from whole vectors.
+_NEAR = 4
 # Innermost loops of at most so many iterations are written out: the loop around them is what is vectorised.
 _FEW = 4
 
@@ -124,7 +126,7 @@ class _Emitter:
             return False
         found = [x.place for entry in self.nest.entries for x in entry.operands if isinstance(x.place, View)]
         found += [view for entry in self.nest.entries for view in touched(entry)]
-        return any(self.strides(view)[-1] > 1 for view in found if view.strides)
+        return any(self.strides(view)[-1] > _NEAR for view in found if view.strides)
 
     def register_depth(self, reduction: Reduce) -> int:
         if reduction.target is None:
