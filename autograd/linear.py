@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from . import functions, ops
-from .control import map as mapped
 from .functions.arguments import as_array
 from .ops.broadcasting import repeated
 from .primitive import aval_of
@@ -147,13 +146,16 @@ class Linear:
     def matrices(self, forward: bool | None = None) -> list[list[Any]]:
         """The Jacobian of each output by each leaf, with the shapes of both; `None` for those that are zero.
 
-        **Arguments:** `forward`, whether by columns or by rows; as there are fewer of them for `None`.
+        **Arguments:** `forward`, whether by columns or by rows; for `None` by those of which there are fewer. If they
+        are as many, it is by columns where a tape records, since these read less of what the function has made, and
+        else by rows, since columns take one sweep more to begin with.
 
         **Errors:** those of `check_real`.
         """
         self.check_real()
         if forward is None:
-            forward = sum(x.size for x in self.leaves) < sum(y.size for y in self.outputs)
+            columns, rows = sum(x.size for x in self.leaves), sum(y.size for y in self.outputs)
+            forward = columns < rows or (columns == rows and current_tape() is not None)
         if forward:
             by_leaf = [self.columns(j) for j in range(len(self.leaves))]
             found = [[by_leaf[j][k] for j in range(len(self.leaves))] for k in range(len(self.outputs))]
@@ -261,10 +263,8 @@ def _of_units(x: Any, apply: Callable[[Any], list[Any]]) -> dict[int, Any]:
 
     tape = current_tape()
     if tape is not None and tape.control is not None and size > MOST_UNROLLED:
-        positions = np.arange(size)
-        found: dict[int, Any] = mapped(
-            lambda i: applied(ops.reshape(ops.astype(ops.equal(positions, i), dtype=dtype), shape=shape)), positions
-        )
+        units = np.eye(size, dtype=dtype).reshape(size, *shape)
+        found: dict[int, Any] = tape.control.each(applied, units)
         return found
     rows = [applied(_unit(i, shape, dtype)) for i in range(size)]
     return {i: functions.stack([row[i] for row in rows]) for i in rows[0]}

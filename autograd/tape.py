@@ -97,12 +97,14 @@ class Guard(NamedTuple):
 class Control(NamedTuple):
     """How a tape records control flow as operations: what does `ag.scan`, `ag.while_loop` and `ag.switch`, on leaves.
 
-    `room` is the factor to the number of steps for which loops have memory whose number nobody knows.
+    `each(function, stack)` is what a linear function of an array makes of each of those in a stack, as stacks. `room`
+    is the factor to the number of steps for which loops have memory whose number nobody knows.
     """
 
     scan: Callable[..., Any]
     while_loop: Callable[..., Any]
     switch: Callable[..., Any]
+    each: Callable[..., Any]
     room: int
 
 

@@ -19,6 +19,7 @@ from autograd.tree import flatten, unflatten
 from autograd.weak import weak
 
 from .caller import PYTHON_DTYPES, Constant, Result
+from .each import recorded_each
 from .places import Place, places_of, untouched
 from .rebinding import Rebound
 from .record import NotedNodes, Recording, graph_of
@@ -148,7 +149,7 @@ def _recorded(room: int | None, noting: bool, open: bool) -> Iterator[Tape]:
     **Arguments:** as for `trace`; for a `room` of `None` everything is computed, step by step; `open`, whether there
     are open lengths.
     """
-    control = None if room is None else Control(recorded_loop, recorded_while, recorded_switch, room)
+    control = None if room is None else Control(recorded_loop, recorded_while, recorded_switch, recorded_each, room)
     made = Tape() if control is None else Tape(True, control, None if noting else rolled_results, open)
     if noting:
         made.nodes = NotedNodes()

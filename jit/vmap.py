@@ -22,6 +22,7 @@ from .batching import Mapped, batched
 from .batching_rules import followed, positions
 from .body import Body, body_of, placeholder
 from .compiled import Compiled
+from .each import recorded_each
 from .record import source_of
 from .recordings import Options
 from .scan import recorded_loop, recorded_switch, recorded_while
@@ -119,7 +120,7 @@ class _Examples:
 
     def _tape(self) -> Tape:
         """A tape for the function of one example."""
-        control = self.outer.control or Control(recorded_loop, recorded_while, recorded_switch, 1)
+        control = self.outer.control or Control(recorded_loop, recorded_while, recorded_switch, recorded_each, 1)
         roll = None if self.outer.roll is None else partial(_rolled, self.outer.roll)
         tape = Tape(True, control, roll, self.outer.open)
         tape.states = None if self.outer.states is None else {}

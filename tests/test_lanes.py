@@ -13,6 +13,7 @@ from autograd import ops
 from autograd.tape import Control, Tape, onto
 from autograd.tensor import constant
 from autograd.tree import flatten
+from jit.each import recorded_each
 from jit.graph import verify
 from jit.loop import evaluated
 from jit.passes.wide import RULES, NoLanes, widened
@@ -86,7 +87,7 @@ def test_a_graph_in_lanes_computes_for_each_lane_what_the_graph_does(name):
 def open_graph(f, *xs):
     """The graph of `f`, loops as they are, whose first inputs are what it captures; and what that is."""
     given = [constant(x) for x in xs]
-    with onto(Tape(True, Control(recorded_loop, recorded_while, recorded_switch, 1))) as tape:
+    with onto(Tape(True, Control(recorded_loop, recorded_while, recorded_switch, recorded_each, 1))) as tape:
         outputs = [x for x in flatten(f(*given))[0] if x is not None]
     found = graph_of(tape, given, outputs)
     return found.graph._replace(inputs=(*found.graph.captures, *found.graph.inputs), captures=()), captured_arrays(

@@ -102,6 +102,7 @@ ORDER = (
     "jit.replay",
     "jit.batching_rules",
     "jit.batching",
+    "jit.each",
     "jit.passes.*",
     "jit.passes",
     "jit.matrix",

@@ -1,5 +1,6 @@
 """Gauss-Newton matrices, diagonals of Jacobians and Laplacians: closed forms, differences, and Jacobians in full."""
 
+import ctypes
 import re
 
 import numba
@@ -9,6 +10,8 @@ import pytest
 import autograd as ag
 import jit
 from autograd.gradcheck import numerical_jacobians
+from jit import Status, each
+from jit.loop import scan
 
 X = np.array([0.3, -1.2, 2.0])
 A = np.array([[0.5, -0.7, 1.1], [0.2, 0.9, -0.4], [1.3, 0.1, 0.6], [0.3, 0.8, -1.0], [0.4, 0.2, 0.7]])
@@ -215,6 +218,101 @@ def test_tensors_in_tensors_out_and_derivatives_of_them():
     close(jit.grad(f)(X), differences(f, X), 1e-7)
 
 
+# ---- modes and blocks ----
+
+
+def equations(f, x):
+    """The equations of a compiled function: the names of their primitives, and the numbers of steps of its loops."""
+    return equations_of(f.graph(x))
+
+
+def equations_of(graph):
+    """The same of a graph."""
+    loops = {dict(x.params)["loop"] for x in graph.equations if x.primitive is scan}
+    return [x.primitive.name for x in graph.equations], [x.length for x in loops]
+
+
+def test_the_mode_with_fewer_sweeps_is_taken():
+    few, many = np.linspace(-1, 1, 6), np.linspace(-1, 1, 9)
+    tall, wide = (lambda x: np.sin(np.tile(x, 2)[:9])), (lambda x: np.sin(x[:6]) * x[-1])
+    # A loop takes a step for each sweep, and the first array of the stack that it makes is as long.
+    for f, x, steps in ((tall, few, 6), (wide, many, 6)):
+        assert equations(jit.jacobian(f), x)[1] == [steps]
+        close(jit.jacobian(f)(x), ag.jacobian(f)(x))
+    assert equations(jit.jacrev(tall), few)[1] == equations(jit.jacfwd(wide), many)[1] == [9]
+
+
+def test_as_many_rows_as_columns():
+    A = np.random.default_rng(0).normal(size=(6, 6))
+    f = lambda x: np.tanh(A @ x) * x
+    x = np.linspace(-1, 1, 6)
+    forward, reverse, chosen = (equations(made(f), x) for made in (jit.jacfwd, jit.jacrev, jit.jacobian))
+    assert chosen == forward != reverse
+    close(jit.jacobian(f)(x), ag.jacobian(f)(x))
+    calls = []
+    sine = ag.custom(np.sin, vjp=lambda g, out, x: calls.append(1) or g * np.cos(x))
+    ag.jacobian(sine)(x)
+    assert len(calls) == 6
+
+
+def test_products_with_a_matrix_are_one_for_all_columns():
+    X = np.random.default_rng(0).normal(size=(40, 7))
+    w = np.linspace(-1, 1, 7)
+    f = lambda w: np.sum(np.log1p(np.exp(X @ w)))
+    names, loops = equations(jit.hessian(f), w)
+    # X w, the gradient by it, X times all unit vectors, and what they are pulled back to.
+    assert loops == []
+    assert 2 <= names.count("matmul") <= 4
+    p = 1 / (1 + np.exp(-X @ w))
+    close(jit.hessian(f)(w), X.T @ np.diag(p * (1 - p)) @ X)
+    close(jit.laplacian(f)(w), np.sum(p * (1 - p) * np.sum(X**2, 1)))
+    close(jit.grad(lambda w: np.sum(ag.hessian(f)(w) ** 2))(w), ag.grad(lambda w: np.sum(ag.hessian(f)(w) ** 2))(w))
+
+
+def test_what_multiplies_by_no_matrix_is_a_loop():
+    f = lambda x: np.sum((x[1:] - x[:-1] ** 2) ** 2)
+    x = np.linspace(-1, 1, 7)
+    assert equations(jit.hessian(f), x)[1] == [7]
+    close(jit.hessian(f)(x), ag.hessian(f)(x))
+
+
+@pytest.mark.parametrize(("most", "loops"), [(1 << 21, []), (4 * 11, [3]), (1, [12])], ids=["all", "blocks", "one"])
+def test_many_columns_are_taken_in_blocks(monkeypatch, most, loops):
+    monkeypatch.setattr(each, "MOST_AT_ONCE", most)
+    A = np.random.default_rng(0).normal(size=(11, 12)).astype(np.float32) / 8
+    x = np.linspace(-1, 1, 12).astype(np.float32)
+    f = lambda x: {"a": np.tanh(A @ x)[:10], "b": (x[:6] ** 2).reshape(2, 3)}
+    made = jit.jacfwd(f)
+    found, expected = made(x), ag.jacfwd(f)(x)
+    assert equations(made, x)[1] == loops
+    for name in ("a", "b"):
+        assert found[name].dtype == np.float32
+        close(found[name], expected[name], 1e-5)
+
+
+def test_every_number_of_rows():
+    f = lambda w, X: np.sum(np.log1p(np.exp(X @ w)))
+    w = np.linspace(-1, 1, 18)
+    made = jit.hessian(f, dynamic={"X": (0,)})
+    before = jit.cache_info().misses
+    for rows in (5, 18, 40):
+        X = np.random.default_rng(rows).normal(size=(rows, 18))
+        close(made(w, X), ag.hessian(f)(w, X), 1e-11)
+    assert jit.cache_info().misses <= before + 1
+    assert equations_of(made.graph(w, X))[1] == [18]
+
+
+@pytest.mark.parametrize("n", [3, 20])
+def test_products_in_loops(n):
+    W = np.random.default_rng(0).normal(size=(n, n)) / n
+    f = lambda x: ag.fori_loop(0, 5, lambda i, s: np.tanh(W @ s), x)
+    x = np.linspace(-1, 1, n)
+    close(jit.jacobian(f)(x), ag.jacobian(f)(x))
+
+
+# ---- kernels ----
+
+
 def test_kernels():
     gauss, trace, diagonal = (
         jit.gauss_newton(residual).kernel(X),
@@ -237,6 +335,43 @@ def test_kernels():
     close(laplacian, ag.laplacian(energy)(X))
     close(d, ag.jacobian_diagonal(mixed)(X))
     close(again, d)
+
+
+def test_jacobians_hessians_and_products_in_compiled_code():
+    jacobian, hessian = jit.jacobian(residual).kernel(X), jit.hessian(energy).kernel(X)
+    product, tangent = jit.hvp(energy).kernel(X, X), jit.jvp(residual).kernel((X,), (X,))
+
+    @numba.njit
+    def run(x, v, J, H, Hv, r, Jv):
+        jacobian(x, J)
+        hessian(x, H)
+        product(x, v, Hv)
+        tangent(x, v, r, Jv)
+        return jacobian(x), hessian(x), product(x, v), *tangent(x, v)
+
+    v = np.array([1.0, -2.0, 0.5])
+    given = np.empty((5, 3)), np.empty((3, 3)), np.empty(3), np.empty(5), np.empty(5)
+    made = run(X, v, *given)
+    J, H = ag.jacobian(residual)(X), ag.hessian(energy)(X)
+    for found in (given, made):
+        for x, y in zip(found, (J, H, H @ v, residual(X), J @ v), strict=True):
+            close(x, y)
+
+
+def test_matrices_in_c():
+    v = np.array([1.0, -2.0, 0.5])
+    gauss, product = jit.gauss_newton(residual).kernel(X), jit.hvp(energy).kernel(X, v)
+    value, gradient, matrix, Hv = np.empty(()), np.empty(3), np.empty((3, 3)), np.empty(3)
+    for kernel, arrays in ((gauss, (X, value, gradient, matrix)), (product, (X, v, Hv))):
+        call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * (len(arrays) + 1))(kernel.address)
+        assert call(*[x.ctypes.data for x in arrays], kernel.data) == Status.OK
+    for x, y in zip((value, gradient, matrix), ag.gauss_newton(residual)(X), strict=True):
+        close(x, y)
+    close(Hv, ag.hessian(energy)(X) @ v)
+    assert gauss.c_signature.count("double *out") == 3
+    call = gauss.callback("double f(const double *in0, double *out1, double *out2, void *data)")
+    arguments = [x.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for x in (X, gradient, matrix)]
+    close(call.ctypes(*arguments, call.user_data), value)
 
 
 @pytest.mark.parametrize(
