@@ -64,6 +64,34 @@ def test_a_hessian_is_that_of_dense_derivatives(f):
         np.testing.assert_array_equal(found, found.T)
 
 
+class Square(ag.Function):
+    """A function whose rule is the user's."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * g * x
+
+
+inner = jit.compile(lambda x: np.sin(x) * x)
+
+
+@pytest.mark.parametrize(
+    ("f", "entries"),
+    [(lambda x: Square.apply(x) * x[0], 144), (lambda x: inner(x)[1:], 11), (lambda x: np.sort(x) ** 2, 144)],
+    ids=["Function", "compiled", "sorted"],
+)
+def test_functions_with_rules_compiled_ones_and_sorts_have_their_patterns(f, entries):
+    found = jit.sparse_jacobian(f)(X)
+    np.testing.assert_allclose(found.toarray(), ag.jacobian(f)(X), rtol=1e-12)
+    assert found.nnz == entries
+
+
 def test_the_fewest_products_are_taken():
     modes = [jit.sparse_jacobian(f)._found((X,), {}).colouring for f in (chain, wide, lambda x: x * x[0])]
     assert [(x.mode, x.number) for x in modes] == [("columns", 2), ("rows", 2), ("columns", 2)]
