@@ -7,6 +7,8 @@ of. So a run of the function tells which they are, and in later runs others are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -37,7 +39,7 @@ class Closed:
     """
 
     def __init__(self, f: Callable[..., Any], *args: Any) -> None:
-        self.f = f
+        self.f = f = snapshot(f)
         with enable_grad(), setting("watchers", ()):
             own = tree_map(_followed, args)
             start = next_number()
@@ -61,6 +63,27 @@ class Closed:
                 out = clone(out)
         rewire(nodes_since([out], start), instead)
         return out
+
+
+def snapshot(f: Any, known: dict[int, Any] | None = None) -> Any:
+    """A function whose variables from outside stay what they are now, though their names are bound to others later.
+
+    `x = root(lambda y: y - x, x)` binds `x` before the sweep calls the function again. Variables of closures are held,
+    of functions among them too, and the globals of functions that are not this library's.
+    """
+    known = {} if known is None else known
+    if type(f) is not FunctionType or id(f) in known:
+        return known.get(id(f), f)
+    names = f.__globals__
+    ours = str(names.get("__name__")).partition(".")[0] == __package__
+    cells = tuple([CellType() for _ in f.__closure__ or ()])
+    held = FunctionType(f.__code__, names if ours else dict(names), f.__name__, f.__defaults__, cells)
+    held.__kwdefaults__ = f.__kwdefaults__
+    known[id(f)] = held
+    for cell, variable in zip(cells, f.__closure__ or (), strict=True):
+        with suppress(ValueError):  # one that is not bound yet
+            cell.cell_contents = snapshot(variable.cell_contents, known)
+    return held
 
 
 def source_of(x: Tensor) -> Any:

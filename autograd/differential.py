@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import scipy.integrate
 
-from .closed import Closed
+from .closed import Closed, snapshot
 from .custom import Custom
 from .derivatives import jacobian
 from .functions import reshape, sum
@@ -52,7 +52,8 @@ def solve_ivp(
     **Arguments:** `f`, whose value has the shape of `y`; `times`, two at least, increasing or decreasing, at the first
     of which the state is `y0`; `params`, arrays, tensors or nested tuples, lists and dicts of them; `method`, one of
     SciPy's names, of which the stiff ones get the Jacobian; `rtol` and `atol`, the tolerances; `compile`, such as
-    `jit.compile`, which makes faster functions of `f` and of its derivatives.
+    `jit.compile`, which makes faster functions of `f` and of its derivatives; what `f` closes over must then not
+    change before the gradient is taken.
 
     **Returns:** the states, of the shape of the times followed by that of `y0`; a tensor where one was given.
 
@@ -73,7 +74,9 @@ def solve_ivp(
     inputs = [times, y0, *[as_array(x) for x in leaves]]
     outer = _outer(f, structure, inputs)
     if not outer:
-        return _problem(f, structure, method, rtol, atol, compile).solution(*inputs)
+        if compile is not None:
+            return _problem(f, structure, method, rtol, atol, compile).solution(*inputs)
+        return _Problem(snapshot(_of_leaves(f, structure)), method, rtol, atol, None).solution(*inputs)
     if current_tape() is not None or compile is not None:
         raise TypeError(
             f"`solve_ivp` in a compiled function or with `compile` cannot follow tensors that `f` closes over, got "

@@ -80,6 +80,18 @@ def test_a_function_made_in_a_compiled_function_is_called_at_each_call():
         assert float(slope(rate)) == pytest.approx(-np.exp(-rate), rel=1e-8)
 
 
+def test_a_variable_that_is_bound_to_another_value_later_is_what_it_was():
+    def both(a):
+        total = 0.0
+        for k in 1.0, 2.0:
+            total = total + ag.solve_ivp(lambda t, y, a: -k * a * y, [0.0, 1.0], 1.0, a, **EXACT)[-1]  # noqa: B023
+        return total
+
+    for package in ag, jit:
+        expected = -np.exp(-0.5) - 2 * np.exp(-1.0)
+        assert float(package.grad(both)(0.5)) == pytest.approx(expected, rel=1e-8)
+
+
 def test_a_tensor_that_the_function_closes_over_has_its_gradient():
     rate = ag.tensor(-0.8, requires_grad=True)
     twice = 2 * rate

@@ -109,6 +109,24 @@ def test_implicit_steps_of_a_loop_close_over_its_state(loop):
     np.testing.assert_allclose(jit.grad(ag.grad(stepped))(2.0), second, rtol=1e-10)
 
 
+def rebinding(rate):
+    """Implicit steps whose residual closes over a variable that is bound to the next state before the sweep."""
+    x = 1.0 * rate
+    for _ in range(3):
+        x = ag.implicit.root(lambda y: y - x + 0.05 * rate * y, x)  # noqa: B023
+    return x
+
+
+def test_a_variable_that_is_bound_to_another_value_later_is_what_it_was():
+    for package in ag, jit:
+        np.testing.assert_allclose(package.grad(rebinding)(2.0), 1.1**-3 - 0.3 * 1.1**-4, rtol=1e-12)
+    rate = ag.tensor(2.0, requires_grad=True)
+    program = "x = 1.0 * rate\nfor _ in range(3):\n    x = root(lambda y: y - x + 0.05 * rate * y, x)"
+    names = {"root": ag.implicit.root, "rate": rate}
+    exec(program, names)
+    assert ag.grad(names["x"], rate)[0].item() == pytest.approx(1.1**-3 - 0.3 * 1.1**-4, rel=1e-12)
+
+
 def test_an_integer_among_the_parameters_has_no_derivative():
     power = lambda a: ag.implicit.root(lambda x, n, a: x**n + x - a, 1.0, 3, a)
     for package in ag, jit:
