@@ -43,6 +43,8 @@ from .program import (
 
 # Picoseconds of work below which it is not shared among threads, and what an operation takes on one element.
 WORTH = 100_000_000
+# The part of it that is enough in a loop: from one step to the next the threads do not fall asleep.
+_IN_LOOP = 0.3
 _CHEAP, _COSTLY, _TERM = 150, 1500, 100
 # Into how many tasks rows are divided, and how many bytes the rows of a block have.
 TASKS, _BYTES = 16, 128 * 1024
@@ -72,9 +74,10 @@ class Access(NamedTuple):
     partial: bool = False
 
 
-def blocked(program: Program) -> Program:
-    """The program with its large steps taken together."""
-    worth = _worth(program.steps)
+def blocked(program: Program, in_loop: bool = False) -> Program:
+    """The program with its large steps taken together; `in_loop`, whether it is run again and again."""
+    least = WORTH * _IN_LOOP if in_loop else WORTH
+    worth = _worth(program.steps, least)
     if not worth:
         return program
     facts = [_facts(step, worth) for step in program.steps]
@@ -84,7 +87,7 @@ def blocked(program: Program) -> Program:
     while rest:
         regions = [_Region(rows, rest) for rows in rest[0].accesses]
         best = max(regions, key=lambda region: closed(region.cost), default=None)
-        if best is None or closed(best.cost) < WORTH:
+        if best is None or closed(best.cost) < least:
             done.append(rest.popleft().step)
             continue
         made = _facts(best.made(numbers, program.graph.threads), worth)
@@ -116,14 +119,14 @@ def cost(step: Step) -> int:
     return 0
 
 
-def _worth(steps: Iterable[Step]) -> set[int]:
+def _worth(steps: Iterable[Step], least: float) -> set[int]:
     """The numbers of rows for which there is enough work, all steps together."""
     work: defaultdict[int, int] = defaultdict(int)
     for step in steps:
         found = cost(step)
         for rows in set(_rows(step)):
             work[rows] += found
-    return {rows for rows, cost in work.items() if cost >= WORTH and rows >= _FEWEST}
+    return {rows for rows, cost in work.items() if cost >= least and rows >= _FEWEST}
 
 
 def _accesses(step: Step, rows: int) -> list[Access] | None:

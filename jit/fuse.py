@@ -48,7 +48,7 @@ def fuse(graph: Graph, owned: Mapping[int, int] | None = None) -> Program:
     low.forgotten = forgotten(graph)
 
     def body(inner: Graph, owned: Mapping[int, int]) -> Program:
-        return blocked(fuse(inner._replace(threads=graph.threads), owned))
+        return blocked(fuse(inner._replace(threads=graph.threads), owned), in_loop=True)
 
     for now, equation in enumerate(_lengths_first(graph)):
         out = equation.out

@@ -397,7 +397,8 @@ def test_the_reverse_loop_reads_exponentials_and_roots_but_no_squares():
     forward, reverse = sorted(loops_of(check(f, H, W)), key=lambda loop: loop.reverse)
     assert count(forward, ops.exp) == 1
     assert count(reverse, ops.exp) == 0
-    assert (count(forward, ops.square), count(reverse, ops.square)) == (1, 1)
+    # The slope has a square of its own, that of 1/(1 + x**2).
+    assert (count(forward, ops.square), count(reverse, ops.square)) == (1, 2)
 
 
 def count(loop, primitive):
