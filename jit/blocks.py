@@ -41,11 +41,12 @@ from .program import (
     written,
 )
 
-# Picoseconds of work below which it is not shared among threads, and what an operation takes on one element.
+# Picoseconds of work below which it is not shared among threads, and what an operation takes on one element, a product
+# of matrices on one term, one with a vector on an element that it reads.
 WORTH = 100_000_000
 # The part of it that is enough in a loop: from one step to the next the threads do not fall asleep.
-_IN_LOOP = 0.3
-_CHEAP, _COSTLY, _TERM = 150, 1500, 100
+_IN_LOOP = 0.6
+_CHEAP, _COSTLY, _TERM, _READ = 150, 1500, 100, 1500
 # Into how many tasks rows are divided, and how many bytes the rows of a block have.
 TASKS, _BYTES = 16, 128 * 1024
 # Rows of a task are a multiple of this, so that no two threads write to one cache line.
@@ -115,7 +116,8 @@ def cost(step: Step) -> int:
         made = [entry.equation.primitive for entry in step.entries if isinstance(entry, Compute | Reduce)]
         return prod(step.shape) * sum([_CHEAP if primitive in _QUICK else _COSTLY for primitive in made])
     if isinstance(step, Call) and step.equation.primitive is ops.matmul:
-        return _TERM * step.equation.inputs[0].aval.size * max(step.equation.inputs[1].aval.shape[-1:])
+        x, y = (x.aval for x in step.equation.inputs)
+        return x.size * (_TERM * y.shape[-1] if y.ndim > 1 else _READ)
     return 0
 
 
