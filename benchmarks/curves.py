@@ -1,8 +1,10 @@
 """`python -m benchmarks.curves`: time against size, compile time against operations, time against threads.
 
 Sizes: Black-Scholes greeks of 1 to 1e7 options, beside what the peers and NumPy's plain function (the price alone)
-take. Operations: the first call of chains of scalar operations, each in a process of its own. Threads: large workloads
-with JIT_NUM_THREADS of one up to the number of cores.
+take. Examples: gradients of 100 Runge-Kutta steps mapped over 1 to 1e5 starts, beside `jax.vmap`. Unknowns: the sparse
+Jacobian of a diffusion on grids of 16 to 1e6 points, beside its function and a kernel by hand. Operations: the first
+call of chains of scalar operations, each in a process of its own. Threads: large workloads with JIT_NUM_THREADS of one
+up to the number of cores.
 """
 
 import argparse
@@ -16,22 +18,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks import batches, sparse
 from benchmarks.compile_time import MODES
 from benchmarks.contestants import BY_NAME, VALUE, Contestant
 from benchmarks.curves_chart import curves_chart
+from benchmarks.examples import orbits, orbits_inputs
 from benchmarks.harness import compete
 from benchmarks.machine import describe
 from benchmarks.process import Crew, WorkerError, environment
 from benchmarks.report import COMPILED, Progress, seconds
-from benchmarks.workloads import Workload, black_scholes, black_scholes_inputs, select
+from benchmarks.workloads import LARGE, Workload, black_scholes, black_scholes_inputs, select
 
 RESULTS = Path(__file__).parent / "results"
 NUMPY = Contestant("numpy", "NumPy, value alone", VALUE, "benchmarks.plain", "numpy", "numpy")
 PEERS = ("jax", "torch-compile")
 SIZES = tuple(10**k for k in range(8))
+EXAMPLES = tuple(10**k for k in range(6))
+SIDES = (4, 10, 32, 100, 316, 1000)
 OPERATIONS = (10, 100, 1_000, 10_000)
 THREADED = ("rosenbrock-1e5", "logistic-1e5x20", "mlp-128x784x256x10", "black-scholes-1e6", "heat-128x50")
-PARTS = ("size", "operations", "threads")
+PARTS = ("size", "examples", "unknowns", "operations", "threads")
 
 
 def sized(size: int) -> Workload:
@@ -39,6 +45,11 @@ def sized(size: int) -> Workload:
     return Workload(
         f"black-scholes-{size}", black_scholes, (0, 2, 3, 4), lambda: black_scholes_inputs(size), size < 1e5
     )
+
+
+def mapped(count: int) -> Workload:
+    """Gradients of the Lorenz system's state after 100 steps from so many starts."""
+    return Workload(f"orbits-{count}", orbits, (0,), lambda: orbits_inputs(count), LARGE)
 
 
 def started(crew: Crew, contestants: Sequence[Contestant], say: Callable[[str], None]) -> list[Contestant]:
@@ -65,7 +76,7 @@ def measured(
     workload: Workload, contestants: Sequence[Contestant], crew: Crew, rounds: int, baseline: str, progress: Progress
 ) -> dict[str, float | None]:
     """Each contestant's time, the least of the rounds; what is wrong with a result of anyone ends the program."""
-    entries = compete(workload, contestants, crew, rounds, baseline, partial(progress.about, workload.title))
+    entries = compete(workload, contestants, crew, rounds, baseline, partial(progress.about, workload.name))
     progress.clear()
     wrong = [f"{workload.name}, {name}: {e.detail}" for name, e in entries.items() if e.status == "wrong"]
     if wrong or entries[baseline].status != "ok":
@@ -73,22 +84,45 @@ def measured(
     return {name: min(entry.rounds) if entry.time else None for name, entry in entries.items()}
 
 
-def by_size(sizes: Sequence[int], peers: Sequence[str], rounds: int, patience: float, progress: Progress) -> Any:
-    """Times by size and contestant."""
-    wanted = [BY_NAME[COMPILED], NUMPY, *(BY_NAME[name] for name in PEERS if name in peers)]
+def by_size(
+    heading: str,
+    made: Callable[[int], Workload],
+    sizes: Sequence[int],
+    wanted: Sequence[Contestant],
+    rounds: int,
+    patience: float,
+    progress: Progress,
+) -> Any:
+    """Times by size and contestant, of which the first is ours."""
     crew = Crew({}, patience)
     try:
         contestants = started(crew, wanted, progress)
         progress.clear()
-        print(line("options", [c.title for c in contestants]))
+        print(line(heading, [c.title for c in contestants]))
         rows = []
         for size in sizes:
-            times = measured(sized(size), contestants, crew, rounds, COMPILED, progress)
+            times = measured(made(size), contestants, crew, rounds, wanted[0].name, progress)
             print(line(f"{size:,}", [seconds(times[c.name]) for c in contestants]), flush=True)
             rows.append({"size": size, "times": times})
     finally:
         crew.close()
     return {"contestants": {c.name: c.title for c in contestants}, "rows": rows}
+
+
+def by_unknowns(sides: Sequence[int], rounds: int, progress: Progress) -> Any:
+    """Times of a function, of its sparse Jacobian, and of that by hand, by the number of unknowns."""
+    titles = {"function": "function", "matrix": "sparse Jacobian", "hand": "by hand"}
+    print(line("unknowns", list(titles.values())))
+    rows = []
+    for side in sides:
+        progress(f"{side**2} unknowns")
+        case = sparse.cases(side)[0]
+        sparse.check(case)
+        times = dict(zip(titles, sparse.compare(case, rounds), strict=True))
+        progress.clear()
+        print(line(f"{side**2:,}", [seconds(times[name]) for name in titles]), flush=True)
+        rows.append({"size": side**2, "times": times})
+    return {"contestants": titles, "rows": rows}
 
 
 def first_call(length: int, mode: str) -> float:
@@ -154,16 +188,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and writes `curves.json` and `curves.svg`."""
     options = arguments(argv)
     machine, progress = describe(), Progress()
-    sizes, lengths, names = (
-        (SIZES[:4], OPERATIONS[:2], THREADED[:1]) if options.quick else (SIZES, OPERATIONS, THREADED)
-    )
+    short, peers = options.quick, [name for name in PEERS if name in options.peers]
+    settings = options.rounds, options.timeout, progress
     report: dict[str, Any] = {"machine": machine}
     if "size" in options.only:
-        report["size"] = by_size(sizes, options.peers, options.rounds, options.timeout, progress)
+        wanted = [BY_NAME[COMPILED], NUMPY, *(BY_NAME[name] for name in peers)]
+        report["size"] = by_size("options", sized, SIZES[:4] if short else SIZES, wanted, *settings)
+    if "examples" in options.only:
+        wanted = [c for c in batches.CONTESTANTS if c.name in (batches.MAPPED, *peers)]
+        report["examples"] = by_size("starts", mapped, EXAMPLES[:3] if short else EXAMPLES, wanted, *settings)
+    if "unknowns" in options.only:
+        report["unknowns"] = by_unknowns(SIDES[:3] if short else SIDES, options.rounds, progress)
     if "operations" in options.only:
-        report["operations"] = by_operations(lengths, progress)
+        report["operations"] = by_operations(OPERATIONS[:2] if short else OPERATIONS, progress)
     if "threads" in options.only:
-        report["threads"] = by_threads(names, int(machine["cores"]), options.rounds, options.timeout, progress)
+        names = THREADED[:1] if short else THREADED
+        report["threads"] = by_threads(names, int(machine["cores"]), *settings)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "curves.json").write_text(json.dumps(report, indent=1) + "\n")
     (options.out / "curves.svg").write_text(curves_chart(report))

@@ -1,4 +1,4 @@
-"""The picture of the curves: a wide panel for sizes above two smaller ones."""
+"""The picture of the curves: wide panels for what grows above two smaller ones."""
 
 import math
 from typing import Any
@@ -12,15 +12,27 @@ HIGH, LOW = 400, 350
 WIDTHS = {"operations": 400, "threads": WIDTH - 2 * EDGE - GAP - 400}
 
 
-def size_panel(part: dict[str, Any]) -> Panel:
-    """Time against the number of options, one line a contestant."""
+#: The panels of time against something that grows: a title, what is measured, and what grows.
+GROWING = {
+    "size": ("Time against size", "Black-Scholes greeks: value and gradient, a call", "options"),
+    "examples": (
+        "Time against examples",
+        "100 steps of the Lorenz system from each start: value and gradient",
+        "starts",
+    ),
+    "unknowns": ("Time against unknowns", "diffusion on a grid: the residual, and its sparse Jacobian", "unknowns"),
+}
+
+
+def growing_panel(name: str, part: dict[str, Any]) -> Panel:
+    """Time against what grows, one line a contestant."""
     lines = tuple(
         Line(title, tuple((row["size"], row["times"][name]) for row in part["rows"] if row["times"][name]))
         for name, title in part["contestants"].items()
     )
     xs, ys = zip(*(point for line in lines for point in line.points), strict=True)
-    subtitle = "Black-Scholes greeks: value and gradient, a call"
-    return Panel("Time against size", subtitle, "options", lines, decades(xs), decades(ys, duration))
+    title, subtitle, grows = GROWING[name]
+    return Panel(title, subtitle, grows, lines, decades(xs), decades(ys, duration))
 
 
 def operations_panel(part: dict[str, Any]) -> Panel:
@@ -60,8 +72,8 @@ def curves_chart(report: dict[str, Any]) -> str:
         text(EDGE, 56, f"{machine['cpu']}, {machine['cores']} cores; both axes are logarithmic", size=12, fill=QUIET),
     ]
     top, left = float(TOP), float(EDGE)
-    if "size" in report:
-        parts += draw(size_panel(report["size"]), EDGE, top, WIDTH - 2 * EDGE, HIGH)
+    for name in [name for name in GROWING if name in report]:
+        parts += draw(growing_panel(name, report[name]), EDGE, top, WIDTH - 2 * EDGE, HIGH)
         top += HIGH + GAP
     small = [name for name in ("operations", "threads") if name in report]
     for name in small:

@@ -216,6 +216,14 @@ CURVES: dict[str, Any] = {
             {"size": 100, "times": {"compiled": 2e-6, "jax": None}},
         ],
     },
+    "examples": {
+        "contestants": {"mapped": "ours, one example"},
+        "rows": [{"size": n, "times": {"mapped": 1e-6 * n}} for n in (1, 1_000)],
+    },
+    "unknowns": {
+        "contestants": {"matrix": "sparse Jacobian"},
+        "rows": [{"size": n, "times": {"matrix": 1e-8 * n}} for n in (100, 10_000)],
+    },
     "operations": {
         "rows": [
             {"operations": 10, "times": {"value": 0.03, "value and gradient": 0.04}},
@@ -233,11 +241,13 @@ def test_speed_below_one_thread_is_in_the_picture(slow, labels):
     assert [label for _, label in panel.y_ticks] == labels
 
 
-@pytest.mark.parametrize("left_out", ["", "size", "operations", "threads"])
+@pytest.mark.parametrize("left_out", ["", *curves.PARTS])
 def test_curves_are_drawn_whichever_were_measured(left_out):
     words = set(words_of(curves_chart({key: part for key, part in CURVES.items() if key != left_out})))
     shown = {
         "size": {"Time against size", "ours, compiled", "JAX", "1 µs"},
+        "examples": {"Time against examples", "ours, one example"},
+        "unknowns": {"Time against unknowns", "sparse Jacobian", "10k"},
         "operations": {"Compile time against operations", "value and gradient", "1k"},
         "threads": {"Speed against threads", "2.5x Heat equation 128x50", "ideal", "4x"},
     }
@@ -245,13 +255,21 @@ def test_curves_are_drawn_whichever_were_measured(left_out):
         assert (expected <= words) == (part != left_out)
 
 
-def test_curves_program_writes_its_figures(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(curves, "SIZES", (1, 3))
-    argv = ["--only", "size", "--peers", "none", "--rounds", "1", "--out", str(tmp_path)]
+@pytest.mark.parametrize(
+    ("part", "given", "heading"),
+    [
+        ("size", {"SIZES": (1, 3)}, "options ours, compiled NumPy, value alone"),
+        ("examples", {"EXAMPLES": (1, 3)}, "starts ours, one example"),
+        ("unknowns", {"SIDES": (2, 3)}, "unknowns function sparse Jacobian by hand"),
+    ],
+)
+def test_curves_program_writes_its_figures(part, given, heading, tmp_path, capsys, monkeypatch):
+    for name, sizes in given.items():
+        monkeypatch.setattr(curves, name, sizes)
+    argv = ["--only", part, "--peers", "none", "--rounds", "1", "--out", str(tmp_path)]
     assert curves.main(argv) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["options", "ours,", "compiled", "NumPy,", "value", "alone"]
-    rows = json.loads((tmp_path / "curves.json").read_text())["size"]["rows"]
-    assert [row["size"] for row in rows] == [1, 3]
+    assert capsys.readouterr().out.splitlines()[0].split() == heading.split()
+    rows = json.loads((tmp_path / "curves.json").read_text())[part]["rows"]
+    assert [row["size"] for row in rows] == ([4, 9] if part == "unknowns" else [1, 3])
     assert all(time > 0.0 for row in rows for time in row["times"].values())
     assert ElementTree.parse(tmp_path / "curves.svg").getroot() is not None
