@@ -86,9 +86,9 @@ def snapshot(f: Any, known: dict[int, Any] | None = None) -> Any:
     return held
 
 
-def source_of(x: Tensor) -> Any:
-    """The node that made a tensor, or the leaf that it is."""
-    return x.node or x
+def source_of(x: Any) -> Any:
+    """The node that made a tensor, or the leaf tensor itself: what identifies it on a tape."""
+    return (x.node or x) if isinstance(x, Tensor) else x
 
 
 def nodes_since(outputs: Iterable[Any], start: int) -> list[Node]:

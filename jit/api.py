@@ -7,13 +7,14 @@ from typing import Any, Unpack
 
 import autograd as ag
 from autograd import Tensor, ops
+from autograd.closed import source_of
 from autograd.primitive import Aval, aval_of
 from autograd.tape import Tape
 from autograd.transforms import Argnums
 from autograd.weak import Weak
 
 from .compiled import Compiled
-from .record import Recording, graph_of, source_of
+from .record import Recording, graph_of
 from .recordings import Options
 from .replay import permuted, replay
 

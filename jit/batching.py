@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from autograd import ops
 from autograd.function import function_call
 from autograd.functions.arguments import transposed
 from autograd.primitive import Primitive
@@ -23,7 +22,7 @@ from .body import bind, element_of, placeholder, recorded_body
 from .graph import Atom, Equation, Graph, Literal, Loop
 from .loop import SHARED, key_of, scan
 from .passes.dce import dce
-from .passes.small import takes_apart
+from .passes.small import shared_factor, takes_apart
 from .replay import pullback, replay
 
 # Products with a matrix of so many elements, which no cache of a core holds, are one for all examples in each step.
@@ -93,8 +92,8 @@ def _multiplies(loop: Loop, mapped: Sequence[bool]) -> bool:
 
 
 def _is_shared_product(equation: Equation, varying: set[Atom]) -> bool:
-    shared = [x for x in equation.inputs if x not in varying]
-    return equation.primitive is ops.matmul and len(shared) == 1 and shared[0].aval.size >= SHARED_MATRIX
+    factor = shared_factor(equation, varying)
+    return factor is not None and factor.aval.size >= SHARED_MATRIX
 
 
 def _apart(inside: Graph, size: Any, given: Mapping[Atom, Mapped]) -> dict[Atom, Mapped]:

@@ -128,7 +128,7 @@ def _worth(steps: Iterable[Step], least: float) -> set[int]:
         found = cost(step)
         for rows in set(_rows(step)):
             work[rows] += found
-    return {rows for rows, cost in work.items() if cost >= least and rows >= _FEWEST}
+    return {rows for rows, found in work.items() if found >= least and rows >= _FEWEST}
 
 
 def _accesses(step: Step, rows: int) -> list[Access] | None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor, enable_grad, is_grad_enabled, ops
+from autograd.closed import source_of
 from autograd.context import Cotangents
 from autograd.deferred import Deferred, is_deferred
 from autograd.primitive import aval_of
@@ -16,7 +17,7 @@ from autograd.tensor import constant, lift
 
 from .graph import Atom, Choice, Graph, Loop, Var
 from .loop import loop_call, loop_output, primitive_of
-from .record import GraphBuilder, live, source_of
+from .record import GraphBuilder, live
 
 
 class Body(NamedTuple):

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 import autograd as ag
 from autograd import Tensor, ops
+from autograd.closed import source_of
 from autograd.derivatives import linearised
 from autograd.linear import MOST_UNROLLED, Linear
 from autograd.ops.broadcasting import repeated
@@ -20,7 +21,7 @@ from autograd.weak import plain
 from .colouring import Colouring, coloured, coloured_symmetric
 from .graph import Var
 from .reach import empty, made, stacked
-from .record import Captured, Recording, graph_of, source_of
+from .record import Captured, Recording, graph_of
 from .sparsity import structure
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor, ops
+from autograd.closed import source_of
 from autograd.deferred import Deferred, dtypes_of
 from autograd.lengths import is_open
 from autograd.primitive import Aval, Primitive
@@ -103,11 +104,6 @@ def graph_of(
         atoms,
     )
     return Recording(graph, tuple(builder.captured), tuple(builder.decisions), tuple(builder.lines))
-
-
-def source_of(x: Any) -> Any:
-    """The node that made a tensor, or the leaf tensor itself: what identifies it on a tape."""
-    return (x.node or x) if isinstance(x, Tensor) else x
 
 
 def _all(tape: Tape, given: set[int]) -> list[Node]:

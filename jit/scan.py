@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor
+from autograd.closed import source_of
 from autograd.primitive import Aval, aval_of
 from autograd.tape import Guard, Tape, current_tape, enable_grad, onto
 from autograd.tensor import constant
@@ -18,7 +19,7 @@ from .graph import Loop
 from .loop import loop_call
 from .passes.carries import padded
 from .periods import stretches
-from .record import live, source_of
+from .record import live
 from .replay import pullback, pullback_of_choice, replay
 from .residuals import with_candidates
 from .roll import LEAST_SAVED, rolled

@@ -10,6 +10,7 @@ import numpy as np
 
 from autograd import Tensor, enable_grad, ops
 from autograd.carry import paths
+from autograd.closed import source_of
 from autograd.deferred import Deferred
 from autograd.functions.arguments import as_array, axis_of, transposed
 from autograd.ops.broadcasting import repeated
@@ -23,7 +24,6 @@ from .batching_rules import followed, positions
 from .body import Body, body_of, placeholder
 from .compiled import Compiled
 from .each import recorded_each
-from .record import source_of
 from .recordings import Options
 from .scan import recorded_loop, recorded_switch, recorded_while
 

@@ -9,11 +9,12 @@ import pytest
 import autograd as ag
 import jit
 from autograd import functional, ops
-from autograd.gradcheck import GradcheckError, gradcheck, numerical_jacobians
+from autograd.gradcheck import GradcheckError, gradcheck
 from autograd.primitive import PRIMITIVES, Primitive
 from autograd.tensor import Tensor
 from tests import checks
 from tests.cases import SMOOTH, draw
+from tests.derivatives import close, differences, energy
 
 X = np.array([0.3, -1.2, 2.0])
 Y = np.array([[0.5, -0.7, 1.1], [0.2, 0.9, -0.4]])
@@ -30,22 +31,6 @@ def tall(x):
 def wide(x):
     """Two results of three arguments."""
     return np.stack([np.prod(x), np.sum(np.exp(x))])
-
-
-def energy(x):
-    """One number, with a full Hessian."""
-    return np.sum(np.sin(x) * x[::-1]) ** 2 + np.prod(x)
-
-
-def close(actual, expected, rtol=1e-12):
-    assert np.shape(actual) == np.shape(expected)
-    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=1e-13)
-
-
-def differences(f, x):
-    """The Jacobian of `f` by central differences, of the shape of the result and then that of `x`."""
-    (found,) = numerical_jacobians(f, [ag.tensor(x)], 0, 1e-6)
-    return found.reshape(*f(ag.tensor(x)).shape, *x.shape)
 
 
 # ---- every operation, forwards ----

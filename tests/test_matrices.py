@@ -9,9 +9,9 @@ import pytest
 
 import autograd as ag
 import jit
-from autograd.gradcheck import numerical_jacobians
 from jit import Status, each
 from jit.loop import scan
+from tests.derivatives import close, differences, energy
 
 X = np.array([0.3, -1.2, 2.0])
 A = np.array([[0.5, -0.7, 1.1], [0.2, 0.9, -0.4], [1.3, 0.1, 0.6], [0.3, 0.8, -1.0], [0.4, 0.2, 0.7]])
@@ -32,22 +32,6 @@ def mixed(x):
 def own(x):
     """A function whose Jacobian is diagonal."""
     return np.where(x > 0, np.exp(-x) * x, x**3) / (1 + x * x)
-
-
-def energy(x):
-    """One number, with a full Hessian."""
-    return np.sum(np.sin(x) * x[::-1]) ** 2 + np.prod(x)
-
-
-def close(actual, expected, rtol=1e-12):
-    assert np.shape(actual) == np.shape(expected)
-    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=1e-13)
-
-
-def differences(f, x):
-    """The Jacobian of `f` by central differences."""
-    (found,) = numerical_jacobians(f, [ag.tensor(x)], 0, 1e-6)
-    return found.reshape(*f(ag.tensor(x)).shape, *x.shape)
 
 
 # ---- Gauss-Newton ----

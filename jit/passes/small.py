@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator
 from autograd import ops
 from autograd.lengths import is_long
 
-from ..graph import Atom, Equation, Graph, Var
+from ..graph import Atom, Equation, Graph
 from ..loop import SHARED
 from .wide import RULES
 
@@ -43,9 +43,11 @@ def takes_apart(graph: Graph, varying: Container[Atom]) -> bool:
     moves = [x for x in arrays if not x.primitive.elementwise]
     if len(moves) < _FEWEST_MOVES or len(arrays) > _ONE_OF * len(moves):
         return False
-    return is_small(graph) and not any(_is_shared_product(x, varying) for x in graph.equations)
+    return is_small(graph) and all(shared_factor(x, varying) is None for x in graph.equations)
 
 
-def _is_shared_product(equation: Equation, varying: Container[Atom]) -> bool:
-    """Whether an equation multiplies by one matrix for all examples, which is one product for all."""
-    return equation.primitive is ops.matmul and not all(isinstance(x, Var) and x in varying for x in equation.inputs)
+def shared_factor(equation: Equation, varying: Container[Atom]) -> Atom | None:
+    """The matrix, one for all examples, that an equation which varies multiplies by; `None` if there is none."""
+    if equation.primitive is not ops.matmul:
+        return None
+    return next((x for x in equation.inputs if x not in varying), None)
