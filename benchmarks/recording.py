@@ -14,8 +14,8 @@ import numpy as np
 
 import autograd as ag
 from autograd.tape import Tape, onto
+from jit.dispatch.tracing import trace
 from jit.signature import signature_of
-from jit.tracing import trace
 
 STEPS, LAYERS = 2000, 100
 

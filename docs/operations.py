@@ -14,16 +14,16 @@ import autograd as ag
 from autograd import ops
 from autograd.ops.special import Refused
 from autograd.primitive import Primitive
-from jit import fuse
 from jit.emit.scalar import SCALAR
 from jit.emit.special import SPECIAL
 from jit.emit.vecmath import VECMATH
 from jit.fourier import TRANSFORMS
-from jit.lapack import LAPACK
-from jit.parts import PARTS
+from jit.lowering import fuse
+from jit.lowering.lapack import LAPACK
+from jit.lowering.parts import PARTS
+from jit.lowering.views import VIEWS
 from jit.passes.factors import RULES as FACTORED
 from jit.passes.pairs import COMPLEX
-from jit.views import VIEWS
 
 FILE = Path(__file__).with_name("operations.md")
 

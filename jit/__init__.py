@@ -1,9 +1,6 @@
 """Recorded functions and their gradients as machine code: traced once, lowered to LLVM under Numba, and cached."""
 
 from .api import compile, grad, value_and_grad
-from .cache import CacheInfo, cache_info, clear_cache
-from .compiled import Compiled
-from .csignature import SIGNATURES
 from .derivatives import (
     gauss_newton,
     hessian,
@@ -16,14 +13,17 @@ from .derivatives import (
     laplacian,
     vjp,
 )
+from .dispatch.compiled import Compiled
+from .dispatch.listing import explain_recording
 from .graph import Graph
-from .hot import HotTapesInfo, disable_hot_tapes, enable_hot_tapes, hot_tapes_info
-from .listing import explain_recording
-from .native import Status
-from .native_kernel import NativeKernel
-from .pool import get_num_threads, set_num_threads
-from .sparse import SparseDerivative, hessian_pattern, jacobian_pattern, sparse_hessian, sparse_jacobian
-from .spy import Spy, spy
+from .hot.tapes import HotTapesInfo, disable_hot_tapes, enable_hot_tapes, hot_tapes_info
+from .kernels.cache import CacheInfo, cache_info, clear_cache
+from .kernels.native import Status
+from .native.csignature import SIGNATURES
+from .native.native_kernel import NativeKernel
+from .runtime.pool import get_num_threads, set_num_threads
+from .sparse.matrices import SparseDerivative, hessian_pattern, jacobian_pattern, sparse_hessian, sparse_jacobian
+from .sparse.spy import Spy, spy
 from .vmap import vmap
 
 __all__ = [

@@ -13,10 +13,10 @@ from autograd.tape import Tape
 from autograd.transforms import Argnums
 from autograd.weak import Weak
 
-from .compiled import Compiled
-from .record import Recording, graph_of
-from .recordings import Options
-from .replay import permuted, replay
+from .dispatch.compiled import Compiled
+from .dispatch.recordings import Options
+from .recording.record import Recording, graph_of
+from .recording.replay import permuted, replay
 
 
 def compile(

@@ -8,8 +8,8 @@ from typing import Any, Unpack
 import autograd as ag
 from autograd.transforms import Argnums
 
-from .compiled import Compiled
-from .recordings import Options
+from .dispatch.compiled import Compiled
+from .dispatch.recordings import Options
 
 
 def jacobian(function: Callable[..., Any], argnums: Argnums = 0, **options: Unpack[Options]) -> Compiled:

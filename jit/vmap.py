@@ -19,13 +19,13 @@ from autograd.tape import Control, Guard, Node, Tape, current_tape, onto
 from autograd.tensor import constant, lift
 from autograd.tree import Structure, flatten, unflatten
 
-from .batching import Mapped, batched
-from .batching_rules import followed, positions
-from .body import Body, body_of, placeholder
-from .compiled import Compiled
-from .each import recorded_each
-from .recordings import Options
-from .scan import recorded_loop, recorded_switch, recorded_while
+from .batching.each import recorded_each
+from .batching.graphs import Mapped, batched
+from .batching.rules import followed, positions
+from .dispatch.compiled import Compiled
+from .dispatch.recordings import Options
+from .recording.body import Body, body_of, placeholder
+from .recording.scan import recorded_loop, recorded_switch, recorded_while
 
 #: The axis of an argument along which its examples lie, `None` for one that all share; or such for each of its parts.
 Axes = int | None | Sequence[Any] | dict[Any, Any]

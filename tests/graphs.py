@@ -14,12 +14,12 @@ from autograd.primitive import Aval, Primitive
 from autograd.tensor import constant
 from autograd.transforms import value_and_grad
 from autograd.weak import weak
-from jit.fuse import fuse
 from jit.graph import Atom, Equation, Graph, Var, verify
-from jit.kernel import Kernel, build, name_of
+from jit.kernels.kernel import Kernel, build, name_of
+from jit.lowering.fuse import fuse
+from jit.lowering.program import Nest, Program
 from jit.passes import optimise
-from jit.program import Nest, Program
-from jit.record import Recording, graph_of
+from jit.recording.record import Recording, graph_of
 
 
 def variable(*shape: int, dtype: Any = np.float64) -> Var:

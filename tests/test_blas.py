@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from autograd import ops
-from jit.matrix import Matrix, Product, as_matrix, by_blas, by_tiles, product_of
-from jit.program import Call
-from jit.views import row_major
+from jit.lowering.matrix import Matrix, Product, as_matrix, by_blas, by_tiles, product_of
+from jit.lowering.program import Call
+from jit.lowering.views import row_major
 from tests.graphs import check, compiled, program_of
 
 FLOATS = [np.dtype(np.float64), np.dtype(np.float32)]

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 
 import jit
 from autograd import ops
-from jit import blocks
-from jit.blocks import blocked
-from jit.program import Blocks, Call, Nest, Program
+from jit.lowering import blocks
+from jit.lowering.blocks import blocked
+from jit.lowering.program import Blocks, Call, Nest, Program
 from tests.graphs import check, magnitude, program_of, with_gradient
 from tests.programs import programs
 

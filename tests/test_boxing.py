@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import jit
-from jit.boxing import numbers_of
-from jit.kernel import OVERLAP, WRONG_SHAPE
+from jit.kernels.boxing import numbers_of
+from jit.kernels.kernel import OVERLAP, WRONG_SHAPE
 
 X = np.array([1.0, 2.0, 3.0])
 

@@ -15,7 +15,7 @@ from scipy.integrate import nquad, quad
 import autograd as ag
 import jit
 from jit import SIGNATURES, Status
-from jit.csignature import parsed
+from jit.native.csignature import parsed
 
 RNG = np.random.default_rng(0)
 X, Y, W = RNG.normal(size=(20, 3)), RNG.normal(size=20), RNG.normal(size=3)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from jit.colouring import _compiled, coloured, coloured_symmetric
+from jit.sparse.colouring import _compiled, coloured, coloured_symmetric
 
 
 def random_pattern(rng, m, n):

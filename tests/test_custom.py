@@ -9,7 +9,7 @@ import pytest
 
 import autograd as ag
 import jit
-from jit.foreign import is_foreign
+from jit.runtime.foreign import is_foreign
 
 
 @numba.njit

@@ -12,7 +12,7 @@ import autograd as ag
 import jit
 from autograd import deferred, functions
 from autograd.deferred import Deferred
-from jit.record import graph_of
+from jit.recording.record import graph_of
 from tests.cases import CASES
 from tests.mixtures import mixtures
 from tests.programs import programs

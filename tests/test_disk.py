@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import jit
-from jit import disk
-from jit.disk import LIMIT, VARIABLE, Store, folder
+from jit.kernels import disk
+from jit.kernels.disk import LIMIT, VARIABLE, Store, folder
 
 ROOT = Path(__file__).parents[1]
 CONTENT = bytes(range(256))

@@ -11,7 +11,7 @@ import autograd as ag
 import jit
 from autograd import ops
 from benchmarks.every_size import FUNCTIONS, bootstrap, compare, logistic
-from jit import blocks
+from jit.lowering import blocks
 
 # The first is compiled for itself, the second for all.
 SIZES = (6, 11, 23, 24, 64, 130, 333, 1, 2, 3, 47, 6)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 
 from autograd import ops
-from jit import lowering
 from jit.graph import Graph, Literal
-from jit.program import Call, Compute, Fill, Nest, Reduce, Scatter, Store, View
+from jit.lowering import steps as lowering
+from jit.lowering.program import Call, Compute, Fill, Nest, Reduce, Scatter, Store, View
 from tests.graphs import Running, check, equation, loops, magnitude, program_of, same, variable, with_gradient
 from tests.mixtures import mixtures
 from tests.programs import programs

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 import autograd as ag
 import jit
 from autograd.lengths import LEAST
-from jit.opening import NotOpen
-from jit.patterns import pattern_of
+from jit.dispatch.opening import NotOpen
+from jit.hot.patterns import pattern_of
 from tests.hot import check, hits, leaf
 from tests.programs import Program, programs
 

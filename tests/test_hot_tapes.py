@@ -15,7 +15,8 @@ from autograd.primitive import PRIMITIVES, Primitive
 from autograd.tape import STATE
 from benchmarks import hot_tapes as benchmark
 from benchmarks import workloads
-from jit import hot, recorded_sweep
+from jit.hot import recorded_sweep
+from jit.hot import tapes as hot
 from tests.cases import SMOOTH
 from tests.hot import agree, check, gradients, hits, leaf
 from tests.programs import programs
@@ -529,8 +530,8 @@ def test_a_kernel_from_before_is_used_sooner(tmp_path, monkeypatch):
 
 
 def test_memory_of_structures_is_bounded(at_once, monkeypatch):
-    monkeypatch.setattr("jit.structures.BOUND", 10)
-    monkeypatch.setattr("jit.structures.BOUND_COMPILED", 3)
+    monkeypatch.setattr("jit.hot.structures.BOUND", 10)
+    monkeypatch.setattr("jit.hot.structures.BOUND_COMPILED", 3)
     x = leaf(2.0)
     for i in range(30):
         for _ in range(1 + (i % 2) * 3):

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 
 from autograd import ops
-from jit import inplace
 from jit.graph import Var
-from jit.program import Nest, Operand, Scalar, Store
+from jit.lowering import inplace
+from jit.lowering.program import Nest, Operand, Scalar, Store
 from tests.graphs import check, magnitude, program_of, with_gradient
 from tests.programs import programs
 

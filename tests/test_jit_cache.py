@@ -11,11 +11,11 @@ import pytest
 
 import autograd as ag
 import jit
-from jit import cache
-from jit.kernel import name_of
+from jit.dispatch.tracing import trace
+from jit.kernels import cache
+from jit.kernels.kernel import name_of
 from jit.passes import optimise
 from jit.signature import signature_of
-from jit.tracing import trace
 
 ROOT = Path(__file__).parents[1]
 X = np.array([1.0, 2.0, 3.0])

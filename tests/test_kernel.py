@@ -11,10 +11,10 @@ import pytest
 import autograd as ag
 from autograd import ops
 from autograd.primitive import Aval
-from jit import kernel as kernels
 from jit.graph import Graph, Var
-from jit.kernel import Kernel, build, name_of, restored, saved
-from jit.program import Fill, Nest
+from jit.kernels import kernel as kernels
+from jit.kernels.kernel import Kernel, build, name_of, restored, saved
+from jit.lowering.program import Fill, Nest
 from tests.graphs import Running, check, compiled, garbage, graph_after, loops, same, with_gradient
 
 X = np.linspace(0.5, 2.0, 1000)

@@ -13,12 +13,12 @@ from autograd import ops
 from autograd.tape import Control, Tape, onto
 from autograd.tensor import constant
 from autograd.tree import flatten
-from jit.each import recorded_each
+from jit.batching.each import recorded_each
 from jit.graph import verify
 from jit.loop import evaluated
 from jit.passes.wide import RULES, NoLanes, widened
-from jit.record import graph_of
-from jit.scan import recorded_loop, recorded_switch, recorded_while
+from jit.recording.record import graph_of
+from jit.recording.scan import recorded_loop, recorded_switch, recorded_while
 from tests.graphs import captured_arrays
 
 LANES = 5

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jit.kernel import saved
-from jit.loader import Code, load, packed, unpacked
+from jit.kernels.kernel import saved
+from jit.kernels.loader import Code, load, packed, unpacked
 from tests.graphs import compiled
 
 X = np.linspace(0.5, 2.0, 100)

@@ -9,16 +9,16 @@ from autograd.function import function_call, function_output
 from autograd.lengths import length
 from autograd.primitive import PRIMITIVES, Aval, Primitive
 from autograd.rerun import rerun_call, rerun_output
-from jit import fuse
+from jit.calling.outer import compiled_call, compiled_output
 from jit.emit.calls import CALLS
 from jit.emit.scalar import SCALAR
 from jit.fourier import TRANSFORMS
-from jit.lapack import LAPACK
 from jit.loop import SHARED, loop_call, loop_output
-from jit.outer import compiled_call, compiled_output
-from jit.parts import PARTS
+from jit.lowering import fuse
+from jit.lowering.lapack import LAPACK
+from jit.lowering.parts import PARTS
+from jit.lowering.views import VIEWS
 from jit.passes.factors import RULES as FACTORED
-from jit.views import VIEWS
 
 #: Nodes of tapes: a compiled call, whose function is recorded instead; a loop, whose results are equations; and what
 #: stands for a call of an `ag.Function`, which is gone once its gradient has been taken.

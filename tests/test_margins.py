@@ -5,7 +5,7 @@ import pytest
 
 from autograd import ops
 from jit.graph import Literal
-from jit.program import Nest, Store, View
+from jit.lowering.program import Nest, Store, View
 from tests.graphs import check, program_of, with_gradient
 
 PLATE = np.random.default_rng(1).normal(size=(6, 7))

@@ -9,7 +9,8 @@ import pytest
 
 import autograd as ag
 import jit
-from jit import Status, each
+from jit import Status
+from jit.batching import each
 from jit.loop import scan
 from tests.derivatives import close, differences, energy
 

@@ -16,7 +16,7 @@ from numba.typed import List
 import autograd as ag
 import jit
 from jit import Status
-from jit.numba_calls import ERRORS
+from jit.native.numba_calls import ERRORS
 
 RNG = np.random.default_rng(0)
 X, Y, W = RNG.normal(size=(20, 3)), RNG.normal(size=20), RNG.normal(size=3)

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograd import ops
-from jit import plan as plan_module
 from jit.emit import outline, wiring
 from jit.emit import program as program_module
 from jit.emit.outline import pieces
-from jit.plan import CALL, weight
-from jit.program import Nest
+from jit.lowering import plan as plan_module
+from jit.lowering.plan import CALL, weight
+from jit.lowering.program import Nest
 from tests.graphs import check, compiled, program_of, with_gradient
 from tests.mixtures import mixtures
 from tests.programs import programs

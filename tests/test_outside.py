@@ -12,8 +12,8 @@ import pytest
 
 import autograd as ag
 import jit
-from jit.places import are_same, is_same, places_of
-from jit.reads import reads_of
+from jit.recording.places import are_same, is_same, places_of
+from jit.recording.reads import reads_of
 
 X = np.array([1.0, 2.0, 3.0])
 RATE = 2.0

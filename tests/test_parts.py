@@ -5,7 +5,7 @@ import pytest
 
 from autograd import ops
 from jit.graph import Equation, Literal
-from jit.parts import cover, sums_of_parts
+from jit.lowering.parts import cover, sums_of_parts
 from tests.graphs import graph_before, variable
 
 ALL = (0, 4, 1)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from autograd import ops, stop_gradient
 from jit.graph import Graph, Literal, verify
 from jit.passes import PIPELINE, cse, dce, optimise, simplify, stencils
-from jit.replay import replay
+from jit.recording.replay import replay
 from tests.graphs import (
     captured_arrays,
     equation,

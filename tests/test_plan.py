@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograd import ops
-from jit import plan as plan_module
 from jit.emit import outline
 from jit.emit.wiring import Layout
-from jit.fuse import fuse
-from jit.plan import ALIGNMENT, CALL, Plan, plan
-from jit.program import Buffer, Nest, Program
+from jit.lowering import plan as plan_module
+from jit.lowering.fuse import fuse
+from jit.lowering.plan import ALIGNMENT, CALL, Plan, plan
+from jit.lowering.program import Buffer, Nest, Program
 from tests.graphs import check, graph_after, program_of, with_gradient
 from tests.mixtures import mixtures
 from tests.programs import programs

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from numba import cfunc, njit, types
 
-from jit import pool
-from jit.emit.pool import serial, source
+from jit.runtime import pool
+from jit.runtime.workers import serial, source
 
 if sys.platform == "win32":
     pytest.skip("without threads of POSIX the caller runs all tasks", allow_module_level=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autograd import ops
-from jit.program import Store, views
+from jit.lowering.program import Store, views
 from tests.graphs import check, loops, program_of, with_gradient
 
 RNG = np.random.default_rng(7)

@@ -6,7 +6,7 @@ import numpy as np
 
 import jit
 from autograd.primitive import Aval
-from jit.results import LEAST, MOST, Results, is_kept
+from jit.calling.results import LEAST, MOST, Results, is_kept
 
 N = LEAST // 8
 X = np.linspace(0.0, 1.0, N)

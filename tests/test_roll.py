@@ -11,8 +11,8 @@ import autograd as ag
 import jit
 from autograd import ops
 from jit.loop import scan
-from jit.periods import Stretch, stretches
-from jit.roll import rolled
+from jit.recording.periods import Stretch, stretches
+from jit.recording.roll import rolled
 
 X = np.linspace(-1.0, 1.0, 150).reshape(50, 3)
 W = np.array([[0.5, -0.3, 0.1], [0.2, 0.9, -0.4], [-0.1, 0.3, 0.6]])

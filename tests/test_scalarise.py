@@ -13,7 +13,7 @@ from autograd import ops
 from autograd.transforms import value_and_grad
 from jit.graph import Graph, Literal, verify
 from jit.passes import optimise, scalarise
-from jit.replay import replay
+from jit.recording.replay import replay
 from tests.cases import CASES, Case
 from tests.graphs import Running, captured_arrays, graph_after, graph_before, recorded, same, with_gradient
 from tests.mixtures import mixtures

@@ -8,8 +8,8 @@ import pytest
 import autograd as ag
 import jit
 from benchmarks.decisions import compare
-from jit import search as search_module
-from jit.search import MOST_REPEATS, Search
+from jit.dispatch import search as search_module
+from jit.dispatch.search import MOST_REPEATS, Search
 
 
 def by_number(x):

@@ -11,7 +11,7 @@ import pytest
 from numba import njit
 
 import jit
-from jit.seen import Seen, seen_by
+from jit.native.seen import Seen, seen_by
 
 ROOT = Path(__file__).parents[1]
 MODEL = """

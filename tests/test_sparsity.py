@@ -7,7 +7,7 @@ import autograd as ag
 import jit
 from autograd import ops
 from autograd.primitive import PRIMITIVES
-from jit.dependence import FLAT, RULES
+from jit.sparse.dependence import FLAT, RULES
 from tests.cases import SMOOTH
 
 N = 12

@@ -5,9 +5,9 @@ import pytest
 
 from autograd import ops
 from jit.graph import Graph
+from jit.lowering.program import Call
 from jit.passes import stacks
 from jit.passes.stacks import FEWEST
-from jit.program import Call
 from tests.graphs import check, graph_after, graph_before, program_of, with_gradient
 
 DRAW = np.random.default_rng(1)

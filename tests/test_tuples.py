@@ -6,7 +6,7 @@ import pytest
 from autograd import ops
 from autograd.primitive import Aval
 from jit.graph import Equation, Graph, Literal, Var, verify
-from jit.kernel import Kernel, build, name_of, restored, saved
+from jit.kernels.kernel import Kernel, build, name_of, restored, saved
 
 FLOAT = np.dtype(np.float64)
 

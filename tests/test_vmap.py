@@ -8,7 +8,7 @@ import pytest
 
 import autograd as ag
 import jit
-from jit import batching
+from jit.batching import graphs as batching
 
 RANDOM = np.random.default_rng(11)
 X, W, Y = RANDOM.normal(size=(5, 4)), RANDOM.normal(size=4), RANDOM.uniform(0.5, 2.0, 5)

@@ -14,8 +14,8 @@ from autograd.tape import Tape, onto
 from autograd.tensor import constant
 from autograd.transforms import value_and_grad
 from autograd.tree import leaves_of
-from jit.batching import rule_of
-from jit.batching_rules import RULES
+from jit.batching.graphs import rule_of
+from jit.batching.rules import RULES
 from tests import checks
 from tests.cases import CASES, Case
 from tests.programs import programs
@@ -23,7 +23,7 @@ from tests.test_jit_ops import ULPS, arguments, flipped, function
 
 #: Those that no rule is for, and why.
 ELSEWHERE = {
-    "one loop, or a loop over the examples (`batching.py`)": {"scan", "switch", "function_call", "function_output"},
+    "one loop, or a loop over the examples (`batching/graphs.py`)": {"scan", "switch", "function_call", "function_output"},
     "a number that all examples share": {"length"},
     "on tapes alone, where graphs have their results": {"loop_call", "loop_output"},
     "outside of recordings alone": {"rerun_call", "rerun_output", "compiled_call", "compiled_output"},

@@ -6,7 +6,7 @@ import pytest
 import autograd as ag
 import jit
 from autograd.gradcheck import gradcheck, gradgradcheck
-from jit import scan
+from jit.recording import scan
 
 W = np.array([[0.5, 0.3], [-0.2, 0.4]])
 B = np.array([0.7, -0.4])

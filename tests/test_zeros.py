@@ -9,7 +9,7 @@ from autograd import ops
 from jit.graph import Graph, Literal, verify
 from jit.passes import dce
 from jit.passes.zeros import without_zeros
-from jit.replay import replay
+from jit.recording.replay import replay
 from tests.graphs import equation, graph_before, variable
 
 ZERO, X = 0.0, np.array([-1.5, -0.0, 0.0, 2.0, np.inf, -np.inf, np.nan])

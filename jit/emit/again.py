@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from autograd.primitive import Aval
 
-from ..program import Again, View
+from ..lowering.program import Again, View
 from .blas import alloca
 from .loops import while_loop
 from .types import INDEX, POINTER, index, opaque, store

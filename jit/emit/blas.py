@@ -12,8 +12,8 @@ from llvmlite import ir
 from autograd.lengths import broadcast_shapes, is_length
 from autograd.primitive import Shape
 
-from ..matrix import PREFIX, Product, as_matrix, by_blas, by_tiles, product_of
-from ..program import Buffer, Call
+from ..lowering.matrix import PREFIX, Product, as_matrix, by_blas, by_tiles, product_of
+from ..lowering.program import Buffer, Call
 from . import scalar
 from .cython import address_of
 from .loops import loop, offset

@@ -17,10 +17,10 @@ from llvmlite import ir
 
 from autograd.lengths import is_length
 
-from ..blocks import product
 from ..graph import Atom
-from ..pool import SYMBOL, link
-from ..program import Blocks, Buffer, Call, Nest, Partial, View
+from ..lowering.blocks import product
+from ..lowering.program import Blocks, Buffer, Call, Nest, Partial, View
+from ..runtime.pool import SYMBOL, link
 from .blas import alloca
 from .interface import interface
 from .loops import loop

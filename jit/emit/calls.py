@@ -11,9 +11,9 @@ from llvmlite import ir
 from autograd import ops
 from autograd.primitive import Primitive
 
-from ..foreign import entry_of
 from ..fourier import dft
-from ..program import Call
+from ..lowering.program import Call
+from ..runtime.foreign import entry_of
 from . import scalar
 from .blas import Base, matmul
 from .convolution import convolve

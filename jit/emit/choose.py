@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from ..program import Choose
+from ..lowering.program import Choose
 from .again import Address, Run
 from .nest import OUT_OF_RANGE
 from .types import INDEX, index, store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from ..program import Call
+from ..lowering.program import Call
 from . import scalar
 from .loops import loop
 from .over import Base

@@ -10,7 +10,7 @@ import numpy as np
 from llvmlite import ir
 
 from ..fourier import Stage, convolved, stages, work_size
-from ..program import Call
+from ..lowering.program import Call
 from .loops import loop
 from .over import Base, over, pointer
 from .types import CONTRACT, apart, element, index, load, store

@@ -11,7 +11,7 @@ from llvmlite import ir
 from autograd.lengths import Lengths
 
 from ..graph import Atom
-from ..program import Nest, View
+from ..lowering.program import Nest, View
 from .interface import structure
 from .interpreter import Interpreter
 from .nest import function

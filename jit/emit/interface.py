@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..graph import Literal, Var
-from ..program import Entry, Gather, Nest, Operand, Origin, Reduce, Scatter, Store, View, by_value, origin, touched
+from ..lowering.program import (
+    Entry,
+    Gather,
+    Nest,
+    Operand,
+    Origin,
+    Reduce,
+    Scatter,
+    Store,
+    View,
+    by_value,
+    origin,
+    touched,
+)
 
 
 class Interface(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 
 from ..graph import Atom, Literal
-from ..program import Compute, Entry, Nest, Operand, Reduce, Step, Store, View
+from ..lowering.program import Compute, Entry, Nest, Operand, Reduce, Step, Store, View
 from . import scalar
 from .types import INDEX, POINTER, cast, index, load, store
 from .wiring import Layout

@@ -12,9 +12,9 @@ from autograd import ops
 from autograd.primitive import Primitive
 
 from ..eigen import geev
-from ..lapack import scratch_sizes
-from ..matrix import PREFIX, Matrix, as_matrix
-from ..program import Call, View
+from ..lowering.lapack import scratch_sizes
+from ..lowering.matrix import PREFIX, Matrix, as_matrix
+from ..lowering.program import Call, View
 from .blas import Base, alloca, blas
 from .loops import loop, offset
 from .types import constant, element, index, load, store

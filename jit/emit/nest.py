@@ -18,7 +18,7 @@ from autograd import ops
 from autograd.lengths import is_open
 
 from ..graph import Atom, Equation, Var
-from ..program import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View, by_value, origin, touched
+from ..lowering.program import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View, by_value, origin, touched
 from . import scalar
 from .interface import Interface, interface
 from .loops import NOT_UNROLLED, NOT_VECTORISED, Note, loop, offset

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ..lowering import key_dtype
-from ..program import Buffer, Call
+from ..lowering.program import Buffer, Call
+from ..lowering.steps import key_dtype
 from .loops import loop, offset
 from .over import over, pointer
 from .types import INDEX, POINTER, cast, constant, element, index, load, scalar_type, store

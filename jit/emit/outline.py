@@ -11,8 +11,8 @@ from itertools import groupby
 from typing import Any
 
 from ..graph import Atom, Var
-from ..plan import weight
-from ..program import (
+from ..lowering.plan import weight
+from ..lowering.program import (
     Blocks,
     Choose,
     Fill,

@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..program import Buffer, View
+from ..lowering.program import Buffer, View
 from .loops import loop, offset
 from .types import element
 

@@ -18,7 +18,7 @@ from llvmlite import ir
 
 from autograd.lengths import is_length
 
-from ..matrix import Product, Strides
+from ..lowering.matrix import Product, Strides
 from .loops import loop, offset
 from .types import CONTRACT, INDEX, POINTER, element, index, scalar_type
 

@@ -11,8 +11,8 @@ from llvmlite import ir
 from autograd.custom import custom_call
 
 from ..graph import Literal
-from ..plan import HUGE, Plan, plan, weight
-from ..program import (
+from ..lowering.plan import HUGE, Plan, plan, weight
+from ..lowering.program import (
     Blocks,
     Buffer,
     Call,

@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from autograd.primitive import Aval
 
-from ..program import Carried, Program, Repeat
+from ..lowering.program import Carried, Program, Repeat
 from .again import Address, Run, States, copied, element
 from .blas import alloca
 from .loops import loop, while_loop

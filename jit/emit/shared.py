@@ -13,7 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..program import Program, Repeat, View, views
+from ..lowering.program import Program, Repeat, View, views
 from .again import Address, Run
 from .blocks import run_tasks
 from .repeat import steps

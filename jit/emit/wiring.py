@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..graph import Atom, Literal, Var
-from ..plan import Plan
-from ..program import (
+from ..lowering.plan import Plan
+from ..lowering.program import (
     Blocks,
     Choose,
     Compute,

@@ -1,0 +1,1 @@
+"""Functions of one example, for many examples at once."""

@@ -1,0 +1,1 @@
+"""The Python functions that call a kernel, and what becomes of its results."""

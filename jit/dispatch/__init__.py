@@ -1,0 +1,1 @@
+"""Which recording of a function answers a call."""

@@ -1,0 +1,1 @@
+"""From graphs to programs: loop nests, calls, and where everything lies."""

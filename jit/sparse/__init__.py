@@ -1,0 +1,1 @@
+"""Jacobians and Hessians that are mostly zeros: which entries there are, and how few products give them."""
