@@ -1,5 +1,6 @@
 """What a function reads from closures, globals, defaults and objects: a change of it is seen at the next call."""
 
+import copy
 import functools
 import gc
 import math
@@ -12,7 +13,7 @@ import pytest
 
 import autograd as ag
 import jit
-from jit.recording.places import are_same, is_same, places_of
+from jit.recording.places import Container, are_same, is_same, places_of
 from jit.recording.reads import reads_of
 
 X = np.array([1.0, 2.0, 3.0])
@@ -436,3 +437,51 @@ def test_when_values_are_the_same(x, y, same):
     assert is_same(x, y) is same
     (place,) = places_of([lambda: x])
     assert are_same(y, place.leaves, place.structure) is same
+
+
+MANY = 40
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda xs: dict(enumerate(xs))])
+def test_what_arrays_in_a_large_container_hold_is_looked_at(kind):
+    arrays = kind([np.full(2, float(i)) for i in range(MANY)])
+    f = jit.compile(lambda x: x * float(np.sum(arrays[3])))
+    assert f(2.0) == f(2.0) == 12.0
+    arrays[3][0] = 5.0
+    assert f(2.0) == 16.0
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [(i, 0.5 * i) for i in range(MANY)],
+        [[i, 0.5 * i] for i in range(MANY)],
+        {i: (i, 0.5 * i) for i in range(MANY)},
+        tuple((i, 0.5 * i) for i in range(MANY)),
+    ],
+    ids=["list of tuples", "list of lists", "dict", "tuple"],
+)
+def test_a_large_container_is_known_by_what_it_holds(items):
+    (place,) = places_of([lambda: items])
+    held = Container(place)
+    equal = copy.deepcopy([*items.items()] if isinstance(items, dict) else [*items])
+    remade = [type(x)([*x]) for x in equal]
+    make = dict if isinstance(items, dict) else type(items)
+    assert held.holds(items)
+    assert held.holds(make(remade))
+    assert not held.holds(make(remade[:-1]))
+    assert not held.holds(tuple(remade) if isinstance(items, list) else [*make(remade)])
+    other = copy.deepcopy(items)
+    if isinstance(items, dict):
+        other[True] = other.pop(1)
+    else:
+        other = make([*remade[:1], type(remade[1])([True, 0.5]), *remade[2:]])
+    assert not held.holds(other)
+
+
+def test_a_list_within_a_large_container_may_have_changed():
+    lists = [[1.0, 2.0] for _ in range(MANY)]
+    f = jit.compile(lambda x: x * lists[3][1])
+    assert f(2.0) == f(2.0) == 4.0
+    lists[3][1] = 5.0
+    assert f(2.0) == 10.0

@@ -23,7 +23,12 @@ from tests.test_jit_ops import ULPS, arguments, flipped, function
 
 #: Those that no rule is for, and why.
 ELSEWHERE = {
-    "one loop, or a loop over the examples (`batching/graphs.py`)": {"scan", "switch", "function_call", "function_output"},
+    "one loop, or a loop over the examples (`batching/graphs.py`)": {
+        "scan",
+        "switch",
+        "function_call",
+        "function_output",
+    },
     "a number that all examples share": {"length"},
     "on tapes alone, where graphs have their results": {"loop_call", "loop_output"},
     "outside of recordings alone": {"rerun_call", "rerun_output", "compiled_call", "compiled_output"},

@@ -18,11 +18,11 @@ import numpy as np
 from autograd import Tensor
 from autograd.tree import LEAF, Structure
 
-from ..recording.places import PLAIN, Place, are_same, is_same
+from ..recording.places import PLAIN, Container, Place, is_same
 from ..recording.record import Captured
 from ..signature import Order, is_ready, ready
 
-# The leaves of larger containers are compared in a loop.
+# Larger containers are compared in a loop.
 _MANY = 32
 
 
@@ -94,8 +94,8 @@ class Outside(Code):
             if place.structure is LEAF:
                 self.value(path, place.leaves[0])
             elif len(place.leaves) > _MANY:
-                leaves, structure = self.name("v", place.leaves), self.name("v", place.structure)
-                self.unless(f"{self.name('f', are_same)}({path}, {leaves}, {structure})")
+                contents = [(x, self.contents[id(x)]) for x in place.leaves if id(x) in self.contents]
+                self.unless(f"{self.name('f', Container(place, contents).holds)}({path})")
             else:
                 self.walk(self.local(path), place.structure, iter(place.leaves), self.value)
         for source in self.sources:

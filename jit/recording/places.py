@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import sysconfig
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property, partial
+from operator import is_
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
@@ -231,7 +232,40 @@ def is_same(x: Any, y: Any) -> bool:
     return bool(x == y and repr(x) == repr(y)) or (x != x and y != y)
 
 
+class Container:
+    """A list, tuple or dict with many leaves, as a place has it; `contents` says what arrays in it hold."""
+
+    def __init__(self, place: Place, contents: Sequence[tuple[Any, bytes]] = ()) -> None:
+        self.leaves, self.structure, self.contents = place.leaves, place.structure, contents
+        now = place.holder[place.key] if place.is_item else getattr(place.holder, place.key)
+        # Where no item can change, it is enough that each is the very object that it was, and much quicker to see.
+        is_fixed = are_same(now, self.leaves, self.structure) and all(map(_is_fixed, _items(now)))
+        self.items = _items(now) if is_fixed else None
+
+    def holds(self, x: Any) -> bool:
+        """Whether a value is such a container that holds the same."""
+        if not (self._is_as_it_was(x) or are_same(x, self.leaves, self.structure)):
+            return False
+        return all(y.tobytes() == held for y, held in self.contents)
+
+    def _is_as_it_was(self, x: Any) -> bool:
+        if self.items is None or type(x) is not self.structure.kind:
+            return False
+        items = _items(x)
+        return len(items) == len(self.items) and all(map(is_, items, self.items))
+
+
 def are_same(x: Any, leaves: list[Any], structure: Structure) -> bool:
     """Whether a container holds what it held."""
     found, now = _leaves(x)
     return now == structure and all(map(is_same, found, leaves))
+
+
+def _items(x: Any) -> Sequence[Any]:
+    """What a container holds, a copy if it can change."""
+    return [*x, *x.values()] if isinstance(x, dict) else x if isinstance(x, tuple) else list(x)
+
+
+def _is_fixed(x: Any) -> bool:
+    """Whether a value is a leaf, or a tuple of such."""
+    return not isinstance(x, list | dict) and (not isinstance(x, tuple) or all(map(_is_fixed, x)))
