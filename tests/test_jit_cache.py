@@ -104,10 +104,10 @@ def test_clearing_the_cache():
 NAMED = """
 import numpy as np
 import autograd as ag
-from jit.kernel import name_of
+from jit.kernels.kernel import name_of
 from jit.passes import optimise
 from jit.signature import signature_of
-from jit.tracing import trace
+from jit.dispatch.tracing import trace
 
 def graph_of(f, *args):
     return optimise(trace(f, *signature_of(args, {}), False, 1).recording.graph)
@@ -338,7 +338,7 @@ def never(*_, **__):
 if sys.argv[1] == "second":
     numba.core.compiler.compile_extra = never
     numba.core.cpu.CPUContext.load_additional_registries = never
-    jit.kernel.build = never
+    jit.kernels.cache.build = never
 X = np.linspace(0.5, 2.0, 20)
 W = np.outer(X, X)
 functions = [

@@ -149,7 +149,7 @@ def test_a_hundred_thousand_calls():
 
 
 def test_ten_thousand_calls_of_threads_that_always_sleep(monkeypatch):
-    monkeypatch.setattr("jit.emit.pool._SPIN", -1)
+    monkeypatch.setattr("jit.runtime.workers._SPIN", -1)
     engine = pool._compiled(source())
     function = pool.FUNCTION(engine.get_function_address("parallel_for"))
     engine.detach()  # its workers never end

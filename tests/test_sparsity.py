@@ -7,6 +7,7 @@ import autograd as ag
 import jit
 from autograd import ops
 from autograd.primitive import PRIMITIVES
+from jit.sparse import sparsity
 from jit.sparse.dependence import FLAT, RULES
 from tests.cases import SMOOTH
 
@@ -104,8 +105,8 @@ def test_branches_are_united_unless_the_index_is_known():
 
 def test_loops_whose_structure_settles_are_not_followed_to_their_end(monkeypatch):
     runs = []
-    run = jit.sparsity._run
-    monkeypatch.setattr(jit.sparsity, "_run", lambda graph, states: runs.append(graph) or run(graph, states))
+    run = sparsity._run
+    monkeypatch.setattr(sparsity, "_run", lambda graph, states: runs.append(graph) or run(graph, states))
 
     def pendulum(x):
         a, b = x[:6], x[6:]

@@ -117,7 +117,7 @@ def get_num_threads() -> int:
 
     **Errors:** `ValueError` if the environment variable is no number from 1 to 1024.
 
-    >>> from jit.pool import get_num_threads
+    >>> from jit import get_num_threads
     >>> get_num_threads() >= 1
     True
     """
@@ -133,7 +133,7 @@ def set_num_threads(n: SupportsIndex) -> None:
 
     **Errors:** `ValueError` for a number outside that range, `TypeError` for what is no whole number.
 
-    >>> from jit.pool import get_num_threads, set_num_threads
+    >>> from jit import get_num_threads, set_num_threads
     >>> before = get_num_threads()
     >>> set_num_threads(3)
     >>> get_num_threads()
