@@ -13,9 +13,10 @@ Body = Callable[[ir.Value, list[ir.Value]], list[ir.Value]]
 Note = tuple[Any, ...]
 
 
-#: What LLVM is told of a loop: not to unroll it, or to take its iterations one by one.
+#: What LLVM is told of a loop: not to unroll it, to take its iterations one by one, or two vectors of them at a time.
 NOT_UNROLLED: Note = ("llvm.loop.unroll.disable",)
 NOT_VECTORISED: Note = ("llvm.loop.vectorize.width", 1)
+INTERLEAVED: Note = ("llvm.loop.interleave.count", 2)
 
 
 def loop(

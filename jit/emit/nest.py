@@ -18,11 +18,25 @@ from autograd import ops
 from autograd.lengths import is_open
 
 from ..graph import Atom, Equation, Var
-from ..lowering.program import Entry, Gather, Nest, Operand, Reduce, Scatter, Store, View, by_value, origin, touched
+from ..lowering.program import (
+    Compute,
+    Entry,
+    Gather,
+    Nest,
+    Operand,
+    Reduce,
+    Scatter,
+    Store,
+    View,
+    by_value,
+    origin,
+    touched,
+)
 from . import scalar
 from .interface import Interface, interface
-from .loops import NOT_UNROLLED, NOT_VECTORISED, Note, loop, offset
+from .loops import INTERLEAVED, NOT_UNROLLED, NOT_VECTORISED, Note, loop, offset
 from .types import INDEX, POINTER, cast, constant, element, index, load, scalar_type, store
+from .vecmath import VECMATH
 
 Address = Callable[[View], ir.Value]
 _IDENTITIES: dict[Any, Any] = {ops.sum: 0, ops.prod: 1, ops.matmul: 0}
@@ -39,6 +53,10 @@ _LEAST, _LEAST_REDUCED, _MOST = 8, 16, 64
 _NEAR = 4
 # Innermost loops of at most so many iterations are written out: the loop around them is what is vectorised.
 _FEW = 4
+# An iteration with so many transcendental functions is longer than what a processor looks ahead, and most of it waits
+# for what comes before: two side by side take 0.72 to 0.9 of the time. Sines need all registers, and lose.
+_LONG_CHAIN = 3
+_SINES = frozenset({ops.sin, ops.cos, ops.tan})
 
 
 def function(module: ir.Module, name: str, nest: Nest, status: bool, inline: bool, rows: bool = False) -> ir.Function:
@@ -196,8 +214,15 @@ class _Emitter:
         length, last = self.lengths[d], len(self.axes) - 1
         least = _LEAST_REDUCED if reduces else _LEAST
         innermost = d == last or (d == last - 1 and self.is_written_out(last))
-        # It is left to the vectoriser as it is, however short.
-        return NOT_UNROLLED if innermost and isinstance(length, int) and least <= length <= _MOST else None
+        if innermost and isinstance(length, int) and length <= _MOST:
+            # It is left to the vectoriser as it is, however short.
+            return NOT_UNROLLED if least <= length else None
+        return INTERLEAVED if innermost and self.is_long_chain() else None
+
+    def is_long_chain(self) -> bool:
+        """Whether an iteration is best beside another one."""
+        primitives = [entry.equation.primitive for entry in self.nest.entries if isinstance(entry, Compute)]
+        return _SINES.isdisjoint(primitives) and sum([x.name in VECMATH for x in primitives]) >= _LONG_CHAIN
 
     def finish(self, reduction: Reduce, depth: int, x: ir.Value) -> None:
         dtype = reduction.equation.out.aval.dtype
