@@ -9,23 +9,21 @@ up to the number of cores.
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import batches, sparse
-from benchmarks.compile_time import MODES
+from benchmarks.compile_time import MODES, in_fresh_process
 from benchmarks.contestants import BY_NAME, VALUE, Contestant
 from benchmarks.curves_chart import curves_chart
 from benchmarks.examples import orbits, orbits_inputs
 from benchmarks.harness import compete
 from benchmarks.machine import describe
-from benchmarks.process import Crew, WorkerError, environment
+from benchmarks.process import Crew, WorkerError
 from benchmarks.report import COMPILED, Progress, seconds
 from benchmarks.workloads import LARGE, Workload, black_scholes, black_scholes_inputs, select
 
@@ -125,26 +123,15 @@ def by_unknowns(sides: Sequence[int], rounds: int, progress: Progress) -> Any:
     return {"contestants": titles, "rows": rows}
 
 
-def first_call(length: int, mode: str) -> float:
-    """The seconds of the first call of a chain of operations in a new process."""
-    with TemporaryDirectory(prefix="benchmarks-", ignore_cleanup_errors=True) as scratch:
-        command = [sys.executable, "-m", "benchmarks.compile_time", "--child", str(length), mode]
-        done = subprocess.run(command, env=environment(scratch), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    figure: float = json.loads(done.stdout.splitlines()[-1])["first call"]
-    return figure
-
-
 def by_operations(lengths: Sequence[int], progress: Progress) -> Any:
-    """First calls by number of operations."""
+    """First calls of chains by number of operations."""
     print(line("operations", MODES))
     rows = []
     for length in lengths:
         times = {}
         for mode in MODES:
             progress(f"{mode} of {length} operations")
-            times[mode] = first_call(length, mode)
+            times[mode] = in_fresh_process("chain", length, mode)["first call"]
         progress.clear()
         print(line(f"{length:,}", [seconds(times[mode]) for mode in MODES]), flush=True)
         rows.append({"operations": length, "times": times})

@@ -14,9 +14,10 @@ from scipy import ndimage, optimize, special, stats
 from scipy.integrate import solve_ivp
 
 import autograd as ag
+import jit
 from benchmarks import __main__ as program
 from benchmarks import handwritten, nopython, recurrences, workloads
-from benchmarks.compile_time import chain, expected
+from benchmarks.compile_time import FUNCTIONS, chain, first_call
 from benchmarks.contestants import BY_NAME, CONTESTANTS, PEER, Contestant
 from benchmarks.eager_overhead import LINKS, OPERATIONS, survival
 from benchmarks.harness import check, compete
@@ -429,12 +430,25 @@ def test_every_contestant_has_a_name_of_its_own():
     assert {c.name for c in CONTESTANTS if c.kind == PEER} >= {"jax", "torch", "pytensor", "casadi", "hips"}
 
 
-def test_compile_time_chain_has_the_value_and_slope_that_are_expected():
-    function, (value, slope) = chain(10), expected(10)
+def test_the_chain_is_what_its_name_says():
     by_hand = math.sin(0.5 * math.exp(math.sin(0.3 * 0.5 + 0.25)) + 0.25)
-    assert expected(7)[0] == pytest.approx(by_hand, rel=1e-15)
-    assert function(0.3) == pytest.approx(value, rel=1e-15)
-    assert (function(0.3 + 1e-6) - function(0.3 - 1e-6)) / 2e-6 == pytest.approx(slope, rel=1e-7)
+    assert chain(7)(0.3) == pytest.approx(by_hand, rel=1e-15)
+
+
+@pytest.mark.parametrize("length", [10, 24, 500])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_whose_compilation_is_timed_have_as_many_operations_as_they_say(name, length):
+    with ag.record() as tape:
+        FUNCTIONS[name](length)(ag.tensor(0.3))
+    assert len(tape.nodes) == length
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_result_of_what_is_timed_is_checked(name, monkeypatch):
+    assert first_call(name, 30, "value and gradient").keys() == {"start-up", "first call"}
+    monkeypatch.setattr(jit, "value_and_grad", lambda f: lambda x: (1.0, 1.0))
+    with pytest.raises(ArithmeticError, match=f"value and gradient of a {name} of 30 operations: got"):
+        first_call(name, 30, "value and gradient")
 
 
 def test_small_operations_have_the_same_result_recorded():

@@ -262,6 +262,7 @@ class Recordings:
                 return open_signature(request.signature, axes, known)
         return None
 
+    @uncollected()
     def _record(self, request: Request, run: Trace | None) -> Variant:
         """A new variant, of that run if there is one."""
         signature, start = request.signature, perf_counter()
@@ -271,10 +272,9 @@ class Recordings:
             if is_same_but_for_steps(variant.run.recording, variant.wiring.result, run):
                 widen(variant.run.counts, run.counts)
                 return variant
-        with uncollected():
-            link = self._link(signature, run)
-            refused = functools.partial(self._refused, signature, room)
-            variant = compiled(run, signature, self.threads, None, link, refused, perf_counter() - start)
+        link = self._link(signature, run)
+        refused = functools.partial(self._refused, signature, room)
+        variant = compiled(run, signature, self.threads, None, link, refused, perf_counter() - start)
         known = self.variants.setdefault(signature, [])
         known.insert(0, variant)
         times_too_many, rest = divmod(len(known) - 1, self.max_variants)

@@ -14,7 +14,7 @@ ALIGNMENT = 64
 # A program of more weight is compiled in pieces.
 LONG = 1500
 # The pieces that are compiled have at most about so much weight together; the scalars of all others are interpreted.
-HUGE = 30_000
+HUGE = 15_000
 # What a call weighs: its arguments are about as many instructions.
 CALL = 8
 
