@@ -14,12 +14,14 @@ from benchmarks.workloads import Workload
 
 BATCH_SECONDS = 0.03
 WARM_SECONDS = 0.003
-SETTLE_SECONDS = 0.03
+# The threads of the contestant before this one may spin for some 50 ms after their work.
+SETTLE_SECONDS = 0.1
 
 
 def batch_size(worker: Worker) -> tuple[int, int]:
     """How many calls fill a batch, and how many to make untimed before it."""
     calls, seconds = 1, 0.0
+    time.sleep(SETTLE_SECONDS)
     while True:
         # The first calls meet memory that is new, and take many times what the others do.
         seconds = min(worker.ask(do="time", calls=calls, warm=0)["seconds"] for _ in range(3))
@@ -35,7 +37,6 @@ def timer(worker: Worker) -> Callable[[], float]:
     calls, warm = batch_size(worker)
 
     def measure() -> float:
-        # The threads of the contestant before this one may spin for some 30 ms after their work.
         time.sleep(SETTLE_SECONDS)
         seconds: float = worker.ask(do="time", calls=calls, warm=warm)["seconds"]
         return seconds / calls
