@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from autograd import ops
+from jit.emit import product
 from jit.lowering.matrix import Matrix, Product, as_matrix, by_blas, by_tiles, product_of
 from jit.lowering.program import Call
 from jit.lowering.views import row_major
@@ -72,18 +73,23 @@ def test_vectors_are_rows_and_columns(shapes, expected):
     assert product_of(*shapes, strides, FLOATS[0]) == (*expected, FLOATS[0])
 
 
-# Each size below, at and above that of a tile; each operand as it is and transposed.
+# Each size below, at and above that of a tile; each operand as it is and transposed; for AVX2 and AVX-512.
+@pytest.mark.parametrize("vector", [32, 64])
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
-@pytest.mark.parametrize("m", [1, 3, 9])
+@pytest.mark.parametrize("m", [1, 3, 5, 13])
 @pytest.mark.parametrize("n", [1, 2, 19, 70])
-def test_tiles_of_all_sizes(m, n, dtype):
+def test_tiles_of_all_sizes(m, n, dtype, vector, monkeypatch):
+    monkeypatch.setattr(product, "vector_bytes", lambda: vector)
     arrays = [x for k in (1, 4, 13) for x in factors(((m, k), (k, n), (k, m), (n, k)), dtype)]
 
     def f(*arrays):
         groups = [arrays[i : i + 4] for i in range(0, len(arrays), 4)]
         return tuple([z for x, y, u, v in groups for z in (x @ y, u.T @ y, x @ v.T, u.T @ v.T)])
 
-    check(f, *arrays, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    run = check(f, *arrays, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    lanes = vector // dtype.itemsize
+    if n > lanes:
+        assert f"<{lanes} x {'double' if dtype == np.float64 else 'float'}>" in run.llvm
 
 
 def test_long_sums_are_taken_in_parts():

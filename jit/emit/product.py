@@ -18,14 +18,16 @@ from llvmlite import ir
 
 from autograd.lengths import is_length
 
-from ..lowering.matrix import Product, Strides
+from ..lowering.matrix import TALLEST, Product, Strides
 from .loops import loop, offset
+from .target import vector_bytes
 from .types import CONTRACT, INDEX, POINTER, element, index, scalar_type
 
-# Vectors of 32 bytes; a wider or narrower machine makes its own of them.
-_BYTES = 32
-# The accumulators of a tile, with room for what is multiplied: the registers of AVX2 are 16.
-_ROWS, _VECTORS, _ALONE = 4, 2, 8
+# The rows of a tile by the bytes of a vector, and its vectors, of several rows and of one: with room for what is
+# multiplied, since AVX2 has 16 registers, AVX-512 32.
+_ROWS, _VECTORS, _ALONE = {32: 4, 64: TALLEST}, 2, 8
+# What is left beside whole tiles is in such pieces where nobody knows how much it is.
+_SMALLER = 4
 # The most terms that a register adds up.
 _LONGEST = 128
 
@@ -74,7 +76,9 @@ def _function(module: ir.Module, name: str, it: Product, axis: str) -> ir.Functi
     lengths: dict[str, Count] = whole | ({axis: given[0]} if axis else {})
     tile = _Tile(builder, it, x, y, out, lengths["k"], axis == "k")
     emit = tile.outer if it.is_outer else tile.inner
-    height = _ROWS if axis == "m" or is_length(it.m) or it.m >= _ROWS else 1
+    height = (
+        tile.height if axis == "m" or is_length(it.m) or it.m >= tile.height else _SMALLER if it.m >= _SMALLER else 1
+    )
     width = _VECTORS if height > 1 else _ALONE if it.is_outer else 1
     width *= tile.lanes if it.is_outer else 1
 
@@ -100,15 +104,11 @@ def _over(builder: ir.IRBuilder, n: Count, size: int, emit: Callable[[ir.Value, 
             emit(index(count * size), rest)
         return
     whole = builder.udiv(n, index(size))
-    done = builder.mul(whole, index(size))
     loop(builder, whole, [], body)
-
-    def single(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
-        emit(builder.add(done, i), 1)
-        return []
-
     if size > 1:
-        loop(builder, builder.sub(n, done), [], single)
+        done = builder.mul(whole, index(size))
+        smaller = _SMALLER if size > _SMALLER else 1
+        _over(builder, builder.sub(n, done), smaller, lambda i, size: emit(builder.add(done, i), size))
 
 
 class _Tile:
@@ -120,7 +120,8 @@ class _Tile:
         self.builder, self.it, self.x, self.y, self.out = builder, it, x, y, out
         self.k, self.adds = k, adds
         self.kind = scalar_type(it.dtype)
-        self.lanes = _BYTES // it.dtype.itemsize
+        self.height = _ROWS[vector_bytes()]
+        self.lanes = vector_bytes() // it.dtype.itemsize
 
     def at(self, base: ir.Value, strides: Strides, i: ir.Value, j: ir.Value) -> ir.Value:
         """The address of an element of a matrix."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import codegen, config
+from numba.core import config
 
+from ..emit.target import features
 from .loader import Code
 
 
@@ -42,9 +43,7 @@ def _machine() -> llvm.TargetMachine:
     if llvm.get_process_triple().startswith("x86"):
         options["reloc"] = "static"
     cpu = _option("CPU_NAME") or llvm.get_host_cpu_name()
-    given = _option("CPU_FEATURES")
-    features = codegen.get_host_cpu_features() if given is None else given
-    return target.create_target_machine(cpu=cpu, features=features, **options)
+    return target.create_target_machine(cpu=cpu, features=features(), **options)
 
 
 def _option(name: str) -> Any:

@@ -19,7 +19,7 @@ from autograd.lengths import closed
 from autograd.primitive import Shape
 
 from ..graph import Atom, Var
-from .matrix import Product, by_tiles, product_of
+from .matrix import TALLEST, Product, by_tiles, product_of
 from .program import (
     Blocks,
     Buffer,
@@ -265,7 +265,9 @@ class _Region:
             {(x.buffer, x.offset): x.extent * 8 for xs in self.accesses.values() for x in xs if x.stride}.values()
         )
         narrow = min([x.extent for xs in self.accesses.values() for x in xs if x.stride and x.writes], default=_ALIGNED)
-        multiple = -(-_ALIGNED // narrow)
+        multiple = _up(_ALIGNED, narrow)
+        if any(isinstance(step, Call) for step in self.steps):
+            multiple = _up(multiple, TALLEST) * TALLEST
         task = _rounded(self.rows, TASKS, multiple)
         tasks = _up(self.rows, task)
         block = min(task, _rounded(_BYTES, row, multiple), key=closed) if len(self.steps) > 1 else task

@@ -13,6 +13,8 @@ Strides = tuple[int, ...]
 
 # Up to this many multiplications loops are faster than BLAS, tiles of vector registers up to that many: 64 ** 3.
 _FEW, _MANY = 512, 262_144
+#: The most rows of a tile.
+TALLEST = 8
 #: The letter by which BLAS calls a dtype.
 PREFIX = {"float64": "d", "float32": "s"}
 
