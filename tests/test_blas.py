@@ -7,12 +7,21 @@ import pytest
 
 from autograd import ops
 from jit.emit import product
+from jit.lowering import matrix
 from jit.lowering.matrix import Matrix, Product, as_matrix, by_blas, by_tiles, product_of
 from jit.lowering.program import Call
 from jit.lowering.views import row_major
 from tests.graphs import check, compiled, program_of
 
 FLOATS = [np.dtype(np.float64), np.dtype(np.float32)]
+
+
+@pytest.fixture(autouse=True, params=[32, 64], ids=["AVX2", "AVX-512"])
+def vector(request, monkeypatch):
+    for module in (matrix, product):
+        monkeypatch.setattr(module, "vector_bytes", lambda: request.param)
+    return request.param
+
 
 RANKS = [
     ((7,), (7,)), ((5, 7), (7,)), ((7,), (7, 3)), ((5, 7), (7, 3)), ((2, 5, 7), (7, 3)), ((5, 7), (2, 7, 3)),
@@ -40,12 +49,30 @@ def factor(m, n, k, dtype=FLOATS[0], **changed):
     return Product(m, n, k, (k, 1), (n, 1), (n, 1), dtype)._replace(**changed)
 
 
-def test_tiles_compute_all_products_with_vectors_and_small_ones_of_matrices():
+def test_tiles_compute_all_products_with_vectors_and_small_ones_of_matrices(vector):
     assert by_tiles(factor(1, 5000, 5000))
     assert by_tiles(factor(5000, 1, 5000))
     assert by_tiles(factor(64, 64, 64, FLOATS[1]))
-    assert by_blas(factor(64, 65, 64))
+    assert by_blas(factor(64, 65, 64)) == (vector == 32)
     assert not by_blas(factor(64, 64, 64))
+
+
+def test_tiles_compute_larger_products_with_the_vectors_of_avx_512(vector):
+    wide = vector == 64
+    assert by_tiles(factor(400, 400, 400)) == wide
+    assert by_blas(factor(410, 410, 410))
+    assert by_tiles(factor(64, 5000, 60)) == wide
+    assert by_blas(factor(63, 5000, 60))
+    assert by_blas(factor(64, 64, 65, stacked=True))
+    inner = {"x": (256, 1), "y": (1, 256)}
+    assert by_tiles(factor(256, 256, 256, **inner)) == wide
+    assert by_blas(factor(256, 257, 256, **inner))
+
+
+@pytest.mark.parametrize("shapes", [((70, 40), (40, 100)), ((256, 300), (300, 260)), ((97, 700), (700, 130))], ids=str)
+def test_larger_products(shapes):
+    x, y = factors(shapes)
+    check(lambda x, y, u, v: (x @ y, u.T @ y, x @ v.T), x, y, x.T.copy(), y.T.copy(), rtol=1e-11, scale=1.0)
 
 
 def test_loops_compute_what_tiles_cannot_while_it_is_small():
@@ -70,16 +97,15 @@ def test_loops_compute_what_tiles_cannot_while_it_is_small():
 def test_vectors_are_rows_and_columns(shapes, expected):
     out = np.matmul(*factors(shapes)).shape
     strides = tuple([row_major(shape) for shape in (*shapes, out)])
-    assert product_of(*shapes, strides, FLOATS[0]) == (*expected, FLOATS[0])
+    stacked = any(len(shape) > 2 for shape in shapes)
+    assert product_of(*shapes, strides, FLOATS[0]) == (*expected, FLOATS[0], stacked)
 
 
-# Each size below, at and above that of a tile; each operand as it is and transposed; for AVX2 and AVX-512.
-@pytest.mark.parametrize("vector", [32, 64])
+# Each size below, at and above that of a tile; each operand as it is and transposed.
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize("m", [1, 3, 5, 13])
 @pytest.mark.parametrize("n", [1, 2, 19, 70])
-def test_tiles_of_all_sizes(m, n, dtype, vector, monkeypatch):
-    monkeypatch.setattr(product, "vector_bytes", lambda: vector)
+def test_tiles_of_all_sizes(m, n, dtype, vector):
     arrays = [x for k in (1, 4, 13) for x in factors(((m, k), (k, n), (k, m), (n, k)), dtype)]
 
     def f(*arrays):
@@ -170,7 +196,8 @@ def test_views_that_blas_reads_are_not_copied():
     assert [type(step) for step in program.steps] == [Call] * 5
 
 
-def test_what_products_have_in_common_is_there_once():
+def test_what_products_have_in_common_is_there_once(monkeypatch):
+    monkeypatch.setattr(matrix, "vector_bytes", lambda: 32)
     run = check(lambda x: x @ x @ x @ x.T, np.eye(70))
     assert re.findall(r"^@jit_i32_\d+ = internal", run.llvm, re.MULTILINE) == ["@jit_i32_70 = internal"]
     assert "alloca i32" not in run.llvm

@@ -83,6 +83,7 @@ ORDER = (
     "jit.fourier",
     "jit.sized",
     "jit.signature",
+    "jit.target",
     "jit.passes.*",
     "jit.passes",
     "jit.lowering.*",

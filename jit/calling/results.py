@@ -14,7 +14,7 @@ import numpy as np
 from autograd.primitive import Aval
 
 # Smaller results come from memory that the C library has at hand, and larger ones are given back at once; in bytes.
-LEAST, MOST = 1 << 20, 1 << 26
+LEAST, MOST = 1 << 17, 1 << 26
 # One that the caller still has from the last call, and one for this call.
 _KEPT = 2
 

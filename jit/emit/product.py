@@ -16,12 +16,12 @@ from typing import Any
 
 from llvmlite import ir
 
-from autograd.lengths import is_length
+from autograd.lengths import is_length, is_long
 
-from ..lowering.matrix import TALLEST, Product, Strides
+from ..lowering.matrix import ENOUGH, TALLEST, Product, Strides
+from ..target import vector_bytes
 from .loops import loop, offset
-from .target import vector_bytes
-from .types import CONTRACT, INDEX, POINTER, element, index, scalar_type
+from .types import CONTRACT, INDEX, POINTER, element, index, opaque, scalar_type
 
 # The rows of a tile by the bytes of a vector, and its vectors, of several rows and of one: with room for what is
 # multiplied, since AVX2 has 16 registers, AVX-512 32.
@@ -85,7 +85,17 @@ def _function(module: ir.Module, name: str, it: Product, axis: str) -> ir.Functi
     def rows(row: ir.Value, height: int) -> None:
         _over(builder, lengths["n"], width, lambda column, width: emit(row, height, column, width))
 
-    _over(builder, lengths["m"], height, rows)
+    def columns(column: ir.Value, width: int) -> None:
+        near = tile.of_columns(column, width, room)
+        _over(builder, lengths["m"], height, lambda row, height: near.outer(row, height, index(0), width))
+
+    if it.has_far_columns and (axis == "m" or is_long(it.m, ENOUGH)):
+        aligned = builder.alloca(tile.kind, index(it.k * width))
+        aligned.align = vector_bytes()
+        room = opaque(builder, aligned)
+        _over(builder, lengths["n"], width, columns)
+    else:
+        _over(builder, lengths["m"], height, rows)
     builder.ret_void()
     return made
 
@@ -122,6 +132,18 @@ class _Tile:
         self.kind = scalar_type(it.dtype)
         self.height = _ROWS[vector_bytes()]
         self.lanes = vector_bytes() // it.dtype.itemsize
+
+    def of_columns(self, column: ir.Value, width: int, room: ir.Value) -> _Tile:
+        """The tiles of some columns of the result, for which those of `y` are put side by side."""
+        b, it = self.builder, self.it._replace(y=(width, 1))
+
+        def body(k: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            row = self.vector(self.at(self.y, self.it.y, k, column), width)
+            b.store(row, self.at(room, it.y, k, index(0)), align=it.dtype.itemsize)
+            return []
+
+        loop(b, self.k, [], body)
+        return _Tile(b, it, self.x, room, self.at(self.out, it.out, index(0), column), self.k, self.adds)
 
     def at(self, base: ir.Value, strides: Strides, i: ir.Value, j: ir.Value) -> ir.Value:
         """The address of an element of a matrix."""

@@ -8,7 +8,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import config
 
-from ..emit.target import features
+from ..target import features
 from .loader import Code
 
 

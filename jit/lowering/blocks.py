@@ -19,7 +19,7 @@ from autograd.lengths import closed
 from autograd.primitive import Shape
 
 from ..graph import Atom, Var
-from .matrix import TALLEST, Product, by_tiles, product_of
+from .matrix import ENOUGH, TALLEST, Product, by_tiles, product_of
 from .program import (
     Blocks,
     Buffer,
@@ -171,7 +171,7 @@ def _access(view: View, shape: Shape, writes: bool) -> Access | None:
 def _of_product(call: Call, rows: int) -> list[Access] | None:
     it = product(call)
     (x, y), out = call.operands, call.target
-    few = it._replace(m=_ALIGNED) if it.m == rows else it._replace(k=_ALIGNED)
+    few = it._replace(m=_ALIGNED) if it.m == rows else it._replace(k=_ALIGNED, stacked=True)
     if not by_tiles(few) or any(s < 0 for view in (x, y, out) for s in view.strides):
         return None
     whole = [Access(view.buffer.number, view.offset, 0, 1, False) for view in (x, y)]
@@ -266,8 +266,10 @@ class _Region:
         )
         narrow = min([x.extent for xs in self.accesses.values() for x in xs if x.stride and x.writes], default=_ALIGNED)
         multiple = _up(_ALIGNED, narrow)
-        if any(isinstance(step, Call) for step in self.steps):
-            multiple = _up(multiple, TALLEST) * TALLEST
+        products = [product(step) for step in self.steps if isinstance(step, Call)]
+        if products:
+            far = any(it.has_far_columns for it in products)
+            multiple = _up(multiple, ENOUGH if far else TALLEST) * (ENOUGH if far else TALLEST)
         task = _rounded(self.rows, TASKS, multiple)
         tasks = _up(self.rows, task)
         block = min(task, _rounded(_BYTES, row, multiple), key=closed) if len(self.steps) > 1 else task

@@ -6,15 +6,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.lengths import is_long
+from autograd.lengths import is_length, is_long
 from autograd.primitive import Shape
+
+from ..target import vector_bytes
 
 Strides = tuple[int, ...]
 
-# Up to this many multiplications loops are faster than BLAS, tiles of vector registers up to that many: 64 ** 3.
+# Up to so many multiplications loops are faster than BLAS; up to so many, 64 ** 3, tiles of vector registers.
 _FEW, _MANY = 512, 262_144
+# With the vectors of AVX-512 tiles take half the time of BLAS, and up to so many multiplications at least no more, if
+# threads can share rows; a quarter as many where both factors are read along the terms of the sums.
+_MOST = 2**26
 #: The most rows of a tile.
 TALLEST = 8
+# Of a matrix `y` of more bytes the columns that a tile reads are copied side by side, if they have at most so many
+# rows: they lie far apart, in a slower cache.
+_NEAR, _COPIED = 512 * 1024, 2048
+#: For so many rows of `x` that is worth while.
+ENOUGH = 64
 #: The letter by which BLAS calls a dtype.
 PREFIX = {"float64": "d", "float32": "s"}
 
@@ -27,7 +37,10 @@ class Matrix(NamedTuple):
 
 
 class Product(NamedTuple):
-    """`out = x @ y` for matrices of shapes `(m, k)` and `(k, n)`, with the strides of each, in elements."""
+    """`out = x @ y` for matrices of shapes `(m, k)` and `(k, n)`, with the strides of each, in elements.
+
+    `stacked`, whether it is one of several.
+    """
 
     m: int
     n: int
@@ -36,16 +49,24 @@ class Product(NamedTuple):
     y: Strides
     out: Strides
     dtype: np.dtype[Any]
+    stacked: bool = False
 
     @property
     def transposed(self) -> Product:
         """The product of the transposes in the other order, whose result is the transpose."""
-        return Product(self.n, self.m, self.k, self.y[::-1], self.x[::-1], self.out[::-1], self.dtype)
+        return Product(self.n, self.m, self.k, self.y[::-1], self.x[::-1], self.out[::-1], self.dtype, self.stacked)
 
     @property
     def is_outer(self) -> bool:
         """Whether rows of `y` and of the result lie in memory as vectors."""
         return self.n > 1 and self.y[1] == 1 == self.out[1]
+
+    @property
+    def has_far_columns(self) -> bool:
+        """Whether the columns of `y` that a tile reads are best copied side by side, if `x` has enough rows."""
+        if not self.is_outer or is_length(self.n) or is_length(self.k):
+            return False
+        return self.n * self.k * self.dtype.itemsize > _NEAR and self.k <= _COPIED
 
     @property
     def is_inner(self) -> bool:
@@ -69,14 +90,19 @@ def product_of(x: Shape, y: Shape, strides: tuple[Strides, Strides, Strides], dt
         right[-2:] if columns else (*right, 0),
         (last[0] if rows else 0, last[-1] if columns else 0),
         dtype,
+        len(x) > 2 or len(y) > 2,
     )
 
 
 def by_tiles(it: Product) -> bool:
     """Whether tiles compute the product: one with a vector is never faster by BLAS, one of matrices if it is large."""
-    if it.dtype.name not in PREFIX or not (it.is_outer or it.transposed.is_outer or it.is_inner):
+    is_outer = it.is_outer or it.transposed.is_outer
+    if it.dtype.name not in PREFIX or not (is_outer or it.is_inner):
         return False
-    return it.m == 1 or it.n == 1 or it.m * it.n * it.k <= _MANY
+    if it.m == 1 or it.n == 1 or it.m * it.n * it.k <= _MANY:
+        return True
+    shared = vector_bytes() == 64 and is_long(it.m, ENOUGH) and not it.stacked
+    return shared and it.m * it.n * it.k <= (_MOST if is_outer else _MOST // 4)
 
 
 def by_blas(it: Product) -> bool:
