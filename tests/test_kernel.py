@@ -235,6 +235,11 @@ def two_products(x):
     return total(ops.tanh(x.T @ x) @ x.T)
 
 
+def stacked_products(x):
+    # BLAS computes those of stacks, whatever the processor.
+    return total(ops.tanh(x @ x) @ ops.transpose(x, axes=(0, 2, 1)))
+
+
 def test_a_small_workspace_is_on_the_stack_and_a_large_one_is_given():
     small, large = compiled(two_products, np.ones((8, 8))), compiled(two_products, MATRIX)
     assert small.kernel.workspace == 0
@@ -299,7 +304,8 @@ RESTORED = {
     "numbers": (lambda x, i: (x * i, i + 1), (2.0, 3)),
     "arrays": (with_gradient(lambda x: total(ops.tanh(x) * ops.sin(x))), (X,)),
     "nothing": (lambda: (np.array(2.0) * ag.tensor(3.0),), ()),
-    "products by BLAS, and a workspace": (two_products, (MATRIX,)),
+    "products by tiles, and a workspace": (two_products, (MATRIX,)),
+    "products by BLAS": (stacked_products, (np.stack([MATRIX[:70, :70]] * 2),)),
     "functions of C": (lambda x: (ops.sin(x), ops.exp(x), x**0.3, ops.erf(x), ops.log1p(x)), (1.25,)),
     "an index": (lambda x, i: ops.gather(x, i), (X, np.array([3, 999]))),
     "single precision": (lambda x: ops.exp(x) * 2, (X.astype(np.float32),)),
