@@ -16,7 +16,7 @@ from scipy.integrate import solve_ivp
 import autograd as ag
 import jit
 from benchmarks import __main__ as program
-from benchmarks import handwritten, nopython, recurrences, workloads
+from benchmarks import handwritten, nopython, products, recurrences, workloads
 from benchmarks.compile_time import FUNCTIONS, chain, first_call
 from benchmarks.contestants import BY_NAME, CONTESTANTS, PEER, Contestant
 from benchmarks.eager_overhead import LINKS, OPERATIONS, survival
@@ -474,6 +474,14 @@ def test_loops_in_compiled_code_call_the_same_function_of_either_kind(family):
     ours, written, python = nopython.contestants(workload)
     assert ours(3) == pytest.approx(written(3), rel=1e-12)
     assert ours(1) == pytest.approx(python()[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("form", products.FORMS)
+def test_products_are_measured_and_checked(form, monkeypatch):
+    assert all(speed > 0 for threads in (1, 0) for speed in products.speeds(form, (8, 9, 10), threads, 1))
+    monkeypatch.setitem(products.FORMS, form, lambda x, y, f=products.FORMS[form]: 1.001 * f(x, y))
+    with pytest.raises(ArithmeticError, match="is not NumPy's"):
+        products.speeds(form, (8, 9, 10), 0, 1)
 
 
 def test_what_a_recording_costs_is_measured():

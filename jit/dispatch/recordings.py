@@ -293,7 +293,7 @@ class Recordings:
             f"{self!r} was recorded {len(known)} times for one signature, and each time costs as much as the first: "
             f"{why}; use `where` for a decision, pass a number that changes as an argument, keep that part out of the "
             "compiled function, or allow more with `max_variants`",
-            stacklevel=7,
+            stacklevel=8,
         )
 
     def _disagreement(self, variant: Variant, request: Request) -> Any:
