@@ -10,7 +10,7 @@ its elements is an inner product.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -26,6 +26,8 @@ from .types import CONTRACT, INDEX, POINTER, element, index, opaque, scalar_type
 # The rows of a tile by the bytes of a vector, and its vectors, of several rows and of one: with room for what is
 # multiplied, since AVX2 has 16 registers, AVX-512 32.
 _ROWS, _VECTORS, _ALONE = {32: 4, 64: TALLEST}, 2, 8
+# Inner products of fewer terms are done sooner with shorter vectors, for each is added across.
+_LONG = 64
 # What is left beside whole tiles is in such pieces where nobody knows how much it is.
 _SMALLER = 4
 # The most terms that a register adds up.
@@ -121,6 +123,17 @@ def _over(builder: ir.IRBuilder, n: Count, size: int, emit: Callable[[ir.Value, 
         _over(builder, builder.sub(n, done), smaller, lambda i, size: emit(builder.add(done, i), size))
 
 
+def _vectors(n: int, lanes: int) -> Iterator[tuple[int, int]]:
+    """Where vectors of `n` elements begin, and their lengths: whole ones, then halves of these, then the rest."""
+    start = 0
+    while start < n:
+        while lanes > n - start and lanes > _SMALLER:
+            lanes //= 2
+        size = min(lanes, n - start)
+        yield start, size
+        start += size
+
+
 class _Tile:
     """The tiles of a product with sums over `k` terms, which are added to what is there, or replace it."""
 
@@ -130,8 +143,8 @@ class _Tile:
         self.builder, self.it, self.x, self.y, self.out = builder, it, x, y, out
         self.k, self.adds = k, adds
         self.kind = scalar_type(it.dtype)
-        self.height = _ROWS[vector_bytes()]
-        self.lanes = vector_bytes() // it.dtype.itemsize
+        size = vector_bytes() if it.is_outer or is_long(it.k, _LONG) else 32
+        self.height, self.lanes = _ROWS[size], size // it.dtype.itemsize
 
     def of_columns(self, column: ir.Value, width: int, room: ir.Value) -> _Tile:
         """The tiles of some columns of the result, for which those of `y` are put side by side."""
@@ -162,7 +175,7 @@ class _Tile:
     def outer(self, row: ir.Value, height: int, column: ir.Value, width: int) -> None:
         """A tile as the sum over k of a column of `x` times a row of `y`."""
         b, it = self.builder, self.it
-        parts = [(start, min(self.lanes, width - start)) for start in range(0, width, self.lanes)]
+        parts = list(_vectors(width, self.lanes))
         places = [(self.plus(row, r), self.plus(column, start), n) for r in range(height) for start, n in parts]
 
         def factors(k: ir.Value) -> list[Factors]:
@@ -204,9 +217,9 @@ class _Tile:
             count = b.udiv(k, index(lanes))
             start = b.mul(count, index(lanes))
             return [(index(0), count, lanes), (start, b.sub(k, start), 1)]
-        count, rest = divmod(k, lanes)
-        found = [(index(0), count, lanes), (index(count * lanes), 1, rest)]
-        return [(start, n, size) for start, n, size in found if n and size]
+        count = k // lanes
+        rest = [(index(start), 1, size) for start, size in _vectors(k, lanes) if size < lanes]
+        return [(index(0), count, lanes), *rest] if count else rest
 
     def summed(
         self,
