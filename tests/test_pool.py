@@ -71,6 +71,17 @@ def meet(context, i):
 
 
 @cfunc("void(CPointer(int64), int64)")
+def meet_halves(seen, i):
+    """One of eight tasks, which notes its thread and waits until one of the other four has begun."""
+    seen[i] = pthread_self()
+    other = 4 - i // 4 * 4
+    for _ in range(50_000):
+        if seen[other] or seen[other + 1] or seen[other + 2] or seen[other + 3]:
+            return
+        usleep(100)
+
+
+@cfunc("void(CPointer(int64), int64)")
 def hold(context, i):
     """Says that it is there, and waits until it is let go: `context` is go, there."""
     context[1] = 1
@@ -150,13 +161,33 @@ def test_a_hundred_thousand_calls():
 
 def test_ten_thousand_calls_of_threads_that_always_sleep(monkeypatch):
     monkeypatch.setattr("jit.runtime.workers._SPIN", -1)
-    engine = pool._compiled(source())
-    function = pool.FUNCTION(engine.get_function_address("parallel_for"))
-    engine.detach()  # its workers never end
-    seen = np.zeros(7, np.int64)
+    function, seen = fresh_pool(), np.zeros(7, np.int64)
     for call in range(10_000):
         function(visit.address, seen.ctypes.data, 7, 1 + call % 4)
     np.testing.assert_array_equal(seen, 10_000)
+
+
+def fresh_pool():
+    engine = pool._compiled(source())
+    function = pool.FUNCTION(engine.get_function_address("parallel_for"))
+    engine.detach()  # its workers never end
+    return function
+
+
+def test_each_thread_begins_with_tasks_of_its_own():
+    function, seen = fresh_pool(), np.zeros(8, np.int64)
+    for _ in range(20):
+        seen[:] = 0
+        function(meet_halves.address, seen.ctypes.data, 8, 2)
+        assert seen[0] == threading.get_ident() != seen[4]
+
+
+def test_more_threads_than_ranges_of_tasks(monkeypatch):
+    monkeypatch.setattr("jit.runtime.workers._RANGES", 2)
+    function, seen = fresh_pool(), np.zeros(13, np.int64)
+    for _ in range(2000):
+        function(visit.address, seen.ctypes.data, 13, 4)
+    np.testing.assert_array_equal(seen, 2000)
 
 
 NESTED = """

@@ -12,6 +12,8 @@ from string import Template
 # How long a thread looks for work, or waits for the others, before it sleeps, and after how long it gives way
 # meanwhile to what else may run on its CPU, which may be the very thread that it waits for; in nanoseconds.
 _SPIN, _YIELD = 50_000, 1_000
+# The tasks are in as many ranges as there are threads, and at most so many.
+_RANGES = 64
 
 _SERIAL = """
 @threads = global i64 1
@@ -59,7 +61,8 @@ _THREADED = """
 @task    = internal global ptr null, align 128
 @context = internal global ptr null
 @count   = internal global i64 0
-@next    = internal global i64 0, align 128
+@ranges  = internal global i64 1           ; the tasks are in so many ranges
+@next    = internal global [$ranges x [16 x i64]] zeroinitializer, align 128
 @state   = internal global i64 0, align 128
 @end     = internal global i64 0, align 128
 
@@ -94,11 +97,23 @@ share:
   store ptr %task, ptr @task
   store ptr %context, ptr @context
   store i64 %count, ptr @count
-  store atomic i64 0, ptr @next monotonic, align 8
+  %threads_there = add i64 %helpers, 1
+  %many = icmp sgt i64 %threads_there, $ranges
+  %ranges = select i1 %many, i64 $ranges, i64 %threads_there
+  store i64 %ranges, ptr @ranges
+  br label %reset
+reset:
+  %range = phi i64 [ 0, %share ], [ %next_range, %reset ]
+  %place = getelementptr [16 x i64], ptr @next, i64 %range
+  store atomic i64 0, ptr %place monotonic, align 8
+  %next_range = add i64 %range, 1
+  %rest = icmp slt i64 %next_range, %ranges
+  br i1 %rest, label %reset, label %open
+open:
   %places = shl i64 %helpers, 32
   store atomic i64 %places, ptr @state seq_cst, align 8
   call void @wake(ptr @idle, i64 %helpers)
-  call void @work()
+  call void @work(i64 0)
   atomicrmw and ptr @state, i64 4294967295 seq_cst
   call void @wait(ptr @done, i64 4294967295, i1 false)
   store atomic i32 0, ptr @busy release, align 4
@@ -156,11 +171,12 @@ block:                                     ; signals are for the threads of the 
   br label %start
 start:
   %now = phi i64 [ %before, %block ], [ %more, %started ]
-  %failed = call i32 @pthread_create(ptr %thread, ptr null, ptr @worker, ptr null)
+  %more = add i64 %now, 1
+  %number = inttoptr i64 %more to ptr
+  %failed = call i32 @pthread_create(ptr %thread, ptr null, ptr @worker, ptr %number)
   %well = icmp eq i32 %failed, 0
   br i1 %well, label %started, label %restore
 started:
-  %more = add i64 %now, 1
   store i64 %more, ptr @workers
   %complete = icmp sge i64 %more, %wanted
   br i1 %complete, label %restore, label %start
@@ -174,8 +190,9 @@ end:
   ret i64 %helpers
 }
 
-define internal ptr @worker(ptr %unused) {
+define internal ptr @worker(ptr %number) {
 entry:
+  %own = ptrtoint ptr %number to i64
   br label %idle
 idle:
   call void @wait(ptr @idle, i64 -4294967296, i1 true)
@@ -193,7 +210,7 @@ enter:
   %entered = extractvalue { i64, i1 } %tried, 1
   br i1 %entered, label %work, label %look
 work:
-  call void @work()
+  call void @work(i64 %own)
   %left = atomicrmw sub ptr @state, i64 1 seq_cst
   %last = icmp eq i64 %left, 1              ; the caller has closed the job, and may wait
   br i1 %last, label %tell, label %idle
@@ -202,18 +219,38 @@ tell:
   br label %idle
 }
 
-define internal void @work() {
+; Runs tasks of the thread's own range, so that from one job to the next it has the same rows in its cache, and then
+; what is left of the others.
+define internal void @work(i64 %own) {
+entry:
   %task = load ptr, ptr @task
   %context = load ptr, ptr @context
   %count = load i64, ptr @count
+  %ranges = load i64, ptr @ranges
+  br label %range
+range:
+  %done = phi i64 [ 0, %entry ], [ %more_done, %over ]
+  %sum = add i64 %own, %done
+  %which = urem i64 %sum, %ranges
+  %following = add i64 %which, 1
+  %before = mul i64 %which, %count
+  %first = udiv i64 %before, %ranges
+  %until = mul i64 %following, %count
+  %last = udiv i64 %until, %ranges
+  %next = getelementptr [16 x i64], ptr @next, i64 %which
   br label %take
 take:
-  %i = atomicrmw add ptr @next, i64 1 monotonic
-  %more = icmp slt i64 %i, %count
-  br i1 %more, label %run, label %end
+  %taken = atomicrmw add ptr %next, i64 1 monotonic
+  %i = add i64 %first, %taken
+  %more = icmp slt i64 %i, %last
+  br i1 %more, label %run, label %over
 run:
   call void %task(ptr %context, i64 %i)
   br label %take
+over:
+  %more_done = add i64 %done, 1
+  %others = icmp slt i64 %more_done, %ranges
+  br i1 %others, label %range, label %end
 end:
   ret void
 }
@@ -320,6 +357,11 @@ def source() -> str:
     if sys.platform == "win32" or not all(hasattr(ctypes.CDLL(None), name) for name in needed):
         return serial()
     filled = Template(_THREADED).substitute(
-        clock=time.CLOCK_MONOTONIC, keep=_keep(), setmask=int(signal.SIG_SETMASK), spin=_SPIN, patience=_YIELD
+        clock=time.CLOCK_MONOTONIC,
+        keep=_keep(),
+        setmask=int(signal.SIG_SETMASK),
+        spin=_SPIN,
+        patience=_YIELD,
+        ranges=_RANGES,
     )
     return filled + _LOOP
