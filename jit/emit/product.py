@@ -1,8 +1,8 @@
-"""Small matrix products as loops over tiles that stay in vector registers.
+"""Matrix products as loops over tiles that stay in vector registers.
 
-A call of BLAS costs more than a product of small matrices takes. Where the columns of `y` and of the result are
-contiguous, a tile of the result is a sum of outer products; where the rows of `x` and the columns of `y` are, each of
-its elements is an inner product.
+A call of BLAS takes longer than a product of small matrices, and with wide vectors than one of larger ones as well.
+Where the columns of `y` and of the result are contiguous, a tile of the result is a sum of outer products; where the
+rows of `x` and the columns of `y` are, each of its elements is an inner product.
 
     tile[r, c] += x[r, k] * y[k, c]      c in the lanes of a vector
     tile[r, c] += x[r, k] * y[k, c]      k in the lanes of a vector, summed at the end
@@ -28,7 +28,7 @@ from .types import CONTRACT, INDEX, POINTER, element, index, opaque, scalar_type
 _ROWS, _VECTORS, _ALONE = {32: 4, 64: TALLEST}, 2, 8
 # Inner products of fewer terms are done sooner with shorter vectors, for each is added across.
 _LONG = 64
-# What is left beside whole tiles is in such pieces where nobody knows how much it is.
+# What is left beside whole tiles is in such pieces, where nobody knows how much it is, and in single rows and columns.
 _SMALLER = 4
 # The most terms that a register adds up.
 _LONGEST = 128
@@ -78,9 +78,8 @@ def _function(module: ir.Module, name: str, it: Product, axis: str) -> ir.Functi
     lengths: dict[str, Count] = whole | ({axis: given[0]} if axis else {})
     tile = _Tile(builder, it, x, y, out, lengths["k"], axis == "k")
     emit = tile.outer if it.is_outer else tile.inner
-    height = (
-        tile.height if axis == "m" or is_length(it.m) or it.m >= tile.height else _SMALLER if it.m >= _SMALLER else 1
-    )
+    is_tall = axis == "m" or is_length(it.m) or it.m >= tile.height
+    height = tile.height if is_tall else _SMALLER if it.m >= _SMALLER else 1
     width = _VECTORS if height > 1 else _ALONE if it.is_outer else 1
     width *= tile.lanes if it.is_outer else 1
 
