@@ -171,11 +171,13 @@ def _access(view: View, shape: Shape, writes: bool) -> Access | None:
 def _of_product(call: Call, rows: int) -> list[Access] | None:
     it = product(call)
     (x, y), out = call.operands, call.target
-    few = it._replace(m=_ALIGNED) if it.m == rows else it._replace(k=_ALIGNED, stacked=True)
+    by_rows = it.m == rows and it.out[0] >= it.n
+    # Sums over the rows are in memory of each task, so that there have to be few of them.
+    few = it._replace(m=_ALIGNED) if by_rows else it._replace(k=_ALIGNED, stacked=True)
     if not by_tiles(few) or any(s < 0 for view in (x, y, out) for s in view.strides):
         return None
     whole = [Access(view.buffer.number, view.offset, 0, 1, False) for view in (x, y)]
-    if it.m == rows and it.out[0] >= it.n:
+    if by_rows:
         left = Access(x.buffer.number, x.offset, it.x[0], 1 + (it.k - 1) * it.x[1], False)
         return [left, whole[1], Access(out.buffer.number, out.offset, it.out[0], it.n, True)]
     if it.k == rows:
