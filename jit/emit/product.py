@@ -118,7 +118,7 @@ def _over(builder: ir.IRBuilder, n: Count, size: int, emit: Callable[[ir.Value, 
     loop(builder, whole, [], body)
     if size > 1:
         done = builder.mul(whole, index(size))
-        smaller = _SMALLER if size > _SMALLER else 1
+        smaller = _SMALLER if size > TALLEST else 1
         _over(builder, builder.sub(n, done), smaller, lambda i, size: emit(builder.add(done, i), size))
 
 
