@@ -206,7 +206,8 @@ div = Primitive(
     # g / y rather than g * (1 / y): one operation less, and Python's 1 / 0 would raise.
     vjps=(
         lambda g, _, x, y: unbroadcast(g / y, x),
-        lambda g, out, x, y: unbroadcast(-g * out / y, y),
+        # With g / y again, which a kernel computes once for both.
+        lambda g, out, x, y: unbroadcast(-(g / y) * out, y),
     ),
     elementwise=True,
 )
