@@ -29,7 +29,8 @@ def batch_size(worker: Worker) -> tuple[int, int]:
             break
         calls *= 4
     one = seconds / calls
-    return max(1, round(BATCH_SECONDS / one)), int(WARM_SECONDS / one)
+    # At least one: the first call after a pause wakes threads, and finds the caches as others have left them.
+    return max(1, round(BATCH_SECONDS / one)), max(1, int(WARM_SECONDS / one))
 
 
 def timer(worker: Worker) -> Callable[[], float]:
