@@ -9,12 +9,12 @@ import argparse
 import importlib.util
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import jit
+from benchmarks.measure import timed
 from benchmarks.report import seconds, times
 
 ROUNDS, PATIENCE = 15, 5e-3
@@ -157,14 +157,6 @@ def measured(case: Case, rounds: int) -> tuple[float, float, float | None]:
     taken = [[timed(form, n) for form, n in zip(forms, counts, strict=True)] for _ in range(rounds)]
     found = [min(column) for column in zip(*taken, strict=True)]
     return found[0], found[1], found[2] if peer is not None else None
-
-
-def timed(call: Callable[[], Any], count: int) -> float:
-    """The seconds that a call takes."""
-    start = perf_counter()
-    for _ in range(count):
-        call()
-    return (perf_counter() - start) / count
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
+from time import perf_counter
 
 import numpy as np
 
@@ -10,6 +11,14 @@ from benchmarks.contestants import Gradients
 from benchmarks.process import WorkerError
 
 Result = tuple[float, Gradients]
+
+
+def timed(call: Callable[[], object], count: int = 1) -> float:
+    """The seconds that a call takes, on average over so many."""
+    begun = perf_counter()
+    for _ in range(count):
+        call()
+    return (perf_counter() - begun) / count
 
 
 @dataclass

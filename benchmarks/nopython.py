@@ -8,7 +8,6 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numba import njit
 
 import jit
 from benchmarks import handwritten
+from benchmarks.measure import timed
 from benchmarks.report import seconds, times
 from benchmarks.workloads import Workload, select
 
@@ -75,13 +75,6 @@ def rounds(workload: Workload, number: int) -> tuple[float, float, float]:
     calls = (count, count, min(count, 1000))
     a, b, c = (median(column) / n for column, n in zip(zip(*taken, strict=True), calls, strict=True))
     return a, b, c
-
-
-def timed(call: Callable[[], Any]) -> float:
-    """The seconds that a call takes."""
-    start = perf_counter()
-    call()
-    return perf_counter() - start
 
 
 def main() -> None:

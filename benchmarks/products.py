@@ -5,7 +5,7 @@ Both write to arrays that are there, with all threads and with one, in rounds th
 
 import argparse
 from collections.abc import Callable
-from time import perf_counter, sleep
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 import jit
 from benchmarks.harness import SETTLE_SECONDS
+from benchmarks.measure import timed
 
 # Rows of the first factor, terms of a sum, columns of the second.
 SIZES = ((16, 16, 16), (32, 32, 32), (64, 64, 64), (128, 128, 128), (256, 256, 256), (128, 784, 256), (784, 128, 256))
@@ -41,19 +42,18 @@ def speeds(form: str, size: tuple[int, int, int], threads: int, rounds: int) -> 
         raise ArithmeticError(f"a product {form} of {size} is not NumPy's")
     calls = max(1, WORK // int(np.prod(size)))
     with threadpool_limits(threads or None):
-        found = [(_timed(ours, calls), _timed(lambda: np.matmul(left, right, out=out), calls)) for _ in range(rounds)]
+        found = [
+            (_settled(ours, calls), _settled(lambda: np.matmul(left, right, out=out), calls)) for _ in range(rounds)
+        ]
     operations = 2.0 * float(np.prod(size))
     first, second = (operations / min(times) for times in zip(*found, strict=True))
     return first, second
 
 
-def _timed(call: Callable[[], Any], calls: int) -> float:
+def _settled(call: Callable[[], Any], calls: int) -> float:
     sleep(SETTLE_SECONDS)
     call()
-    begun = perf_counter()
-    for _ in range(calls):
-        call()
-    return (perf_counter() - begun) / calls
+    return timed(call, calls)
 
 
 def main() -> None:
