@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from numba.core import codegen, config
 
 
 def features() -> str:
     """Its features as LLVM has them, those that are given to Numba before those of this machine."""
     given = getattr(config, "CPU_FEATURES", None)
-    return str(codegen.get_host_cpu_features() if given is None else given)
+    return _of_this_machine() if given is None else str(given)
+
+
+@cache
+def _of_this_machine() -> str:
+    # To ask LLVM takes 150 us, and each product asks.
+    return str(codegen.get_host_cpu_features())
 
 
 def vector_bytes() -> int:

@@ -213,11 +213,12 @@ class _Emitter:
             return NOT_VECTORISED
         length, last = self.lengths[d], len(self.axes) - 1
         least = _LEAST_REDUCED if reduces else _LEAST
-        innermost = d == last or (d == last - 1 and self.is_written_out(last))
-        if innermost and isinstance(length, int) and length <= _MOST:
+        if d < last and not (d == last - 1 and self.is_written_out(last)):
+            return None
+        if isinstance(length, int) and length <= _MOST:
             # It is left to the vectoriser as it is, however short.
             return NOT_UNROLLED if least <= length else None
-        return INTERLEAVED if innermost and self.is_long_chain() else None
+        return INTERLEAVED if self.is_long_chain() else None
 
     def is_long_chain(self) -> bool:
         """Whether an iteration is best beside another one."""

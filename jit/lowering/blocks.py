@@ -270,8 +270,8 @@ class _Region:
         multiple = _up(_ALIGNED, narrow)
         products = [product(step) for step in self.steps if isinstance(step, Call)]
         if products:
-            far = any(it.has_far_columns for it in products)
-            multiple = _up(multiple, ENOUGH if far else TALLEST) * (ENOUGH if far else TALLEST)
+            whole = ENOUGH if any(it.has_far_columns for it in products) else TALLEST
+            multiple = _up(multiple, whole) * whole
         task = _rounded(self.rows, TASKS, multiple)
         tasks = _up(self.rows, task)
         block = min(task, _rounded(_BYTES, row, multiple), key=closed) if len(self.steps) > 1 else task
