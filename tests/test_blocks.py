@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+import autograd as ag
 import jit
 from autograd import ops
 from jit.lowering import blocks
@@ -200,3 +201,45 @@ def test_a_reduction_within_the_rows_begins_anew_in_every_call():
         found = compiled(factor * x)
         for actual, expected in zip(found, f(factor * x), strict=True):
             np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-13)
+
+
+def diffused(u, rate):
+    for _ in range(12):
+        p = np.pad(u, 1)
+        u = u + rate * (p[2:, 1:-1] + p[:-2, 1:-1] + p[1:-1, 2:] + p[1:-1, :-2] - 4.0 * u)
+    return u
+
+
+def test_a_loop_whose_steps_read_other_rows_of_what_they_carry():
+    u, rate = np.cos(np.linspace(0.0, 9.0, ROWS * 6)).reshape(ROWS, 6), np.full((ROWS, 6), 0.2)
+    compiled = jit.compile(diffused)
+    assert "tasks" in str(compiled.explain(u, rate))
+    np.testing.assert_allclose(compiled(u, rate), diffused(u, rate), rtol=1e-12, atol=1e-14)
+    check(with_gradient(lambda u, rate: total(diffused(u, rate) ** 2), 2), u, rate)
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+def test_random_loops_over_rows(seed, keeps):
+    """Each step makes each of three arrays from rows of any of them; some loops keep what they made on the way."""
+    random = np.random.default_rng(seed)
+    makes = random.integers(0, (3, 3, 5, 3), size=(3, 4)).tolist()
+    reverse = bool(random.integers(2))
+
+    def step(carried, x):
+        made = []
+        for first, second, by, kind in makes:
+            y, z = carried[first][by : ROWS + by], carried[second][2:-2]
+            made.append((y * 0.5 + z * x, np.sin(y) + 0.2 * z, z - 0.1 * y * z)[kind])
+        return tuple([np.pad(y, ((2, 2), (0, 0))) for y in made]), made[0] * x if keeps else None
+
+    def f(*given):
+        *arrays, xs = given
+        last, kept = ag.scan(step, tuple(arrays), xs, reverse=reverse)
+        return sum(total(np.sin(x)) for x in last) + (0.0 if kept is None else total(kept))
+
+    inputs = [*random.normal(size=(3, ROWS + 4, 2)), random.normal(size=(4, ROWS, 2))]
+    np.testing.assert_allclose(jit.compile(f)(*inputs), f(*inputs), rtol=1e-10)
+    found, expected = (package.grad(f, (0, 1, 2, 3))(*inputs) for package in (jit, ag))
+    for g, h in zip(found, expected, strict=True):
+        np.testing.assert_allclose(g, h, rtol=1e-9, atol=1e-11)

@@ -282,7 +282,7 @@ def views(step: Step) -> Iterator[View]:
     elif isinstance(step, Blocks):
         for inner in step.steps:
             yield from views(inner)
-        yield from [View(x, 0, ()) for partial in step.partials for x in partial[:2] if x is not None]
+        yield from _sums(step)
     elif isinstance(step, Repeat):
         yield from (*step.constants, *[x.first for x in step.carried])
         yield from [view for view in step.arrays if view is not None]
@@ -297,6 +297,11 @@ def views(step: Step) -> Iterator[View]:
         yield step.target
 
 
+def _sums(blocks: Blocks) -> Iterator[View]:
+    """Where the sums of the tasks lie, and the sums of these."""
+    yield from [View(x, 0, ()) for partial in blocks.partials for x in partial[:2] if x is not None]
+
+
 def written(step: Step) -> Iterator[View]:
     """Every view that a step writes."""
     if isinstance(step, Nest):
@@ -304,7 +309,9 @@ def written(step: Step) -> Iterator[View]:
             if not isinstance(entry, Gather):
                 yield from touched(entry)
     elif isinstance(step, Blocks):
-        yield from views(step)
+        for inner in step.steps:
+            yield from written(inner)
+        yield from _sums(step)
     elif isinstance(step, Repeat):
         places = [view for x in step.carried for view in (*(x.buffers or ()), x.stack, x.last)]
         for again in step.again:
