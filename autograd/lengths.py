@@ -85,6 +85,14 @@ class Lengths:
             self.fix(name, f"it has to be {self.values[name]}")
         return holds
 
+    def quotient(self, x: Terms, y: Terms) -> Terms:
+        """The quotient rounded down; a condition, where the sign of the divisor depends on the sizes."""
+        if y and not self.decided(_scaled(y, -1), "<"):
+            if not self.decided(y, "<"):
+                raise ZeroDivisionError("integer division or modulo by zero")
+            x, y = _scaled(x, -1), _scaled(y, -1)
+        return _quotient(x, y)
+
     def fix(self, name: str, why: str) -> None:
         """Notes that the size is not open."""
         self.fixed.setdefault(name, why if self.where is None else f"{why} ({self.where()})")
@@ -154,10 +162,10 @@ class Length:
         return _combined(self, other, _product, "__rmul__")
 
     def __floordiv__(self, other: Any) -> Any:
-        return _combined(self, other, _quotient, "__floordiv__")
+        return _combined(self, other, self.sizes.quotient, "__floordiv__")
 
     def __rfloordiv__(self, other: Any) -> Any:
-        return _combined(self, other, lambda x, y: _quotient(y, x), "__rfloordiv__")
+        return _combined(self, other, lambda x, y: self.sizes.quotient(y, x), "__rfloordiv__")
 
     def __mod__(self, other: Any) -> Any:
         return self - self // other * other if _is_whole(other) else self._number("__mod__", other)
@@ -353,7 +361,8 @@ def evaluated(terms: Terms, values: Mapping[str, int]) -> int:
 
 
 def _atom_value(x: Atom, values: Mapping[str, int]) -> int:
-    return values[x] if isinstance(x, str) else evaluated(x[0], values) // evaluated(x[1], values)
+    # A divisor is positive where the conditions hold, which may not have been looked at yet.
+    return values[x] if isinstance(x, str) else evaluated(x[0], values) // max(evaluated(x[1], values), 1)
 
 
 def names_of(terms: Terms) -> list[str]:
@@ -377,7 +386,11 @@ def written(terms: Terms, names: Mapping[str, str] | None = None) -> str:
 def _atom_text(x: Atom, names: Mapping[str, str] | None) -> str:
     if isinstance(x, str):
         return x if names is None else names[x]
-    return f"(({written(x[0], names)}) // ({written(x[1], names)}))"
+    above, below = (written(part, names) for part in x)
+    is_code, least = names is not None, _bounds(x[1])[0]
+    if is_code and (least is None or least < 1):
+        return f"(({above}) // max({below}, 1))"
+    return f"(({above}) // ({below}))"
 
 
 def _bounds(terms: Terms) -> tuple[int | None, int | None]:

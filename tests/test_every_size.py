@@ -384,6 +384,33 @@ def test_tasks_of_open_rows(name, threads, rng, monkeypatch):
     assert "tasks over s0 rows" in compiled.explain(*given)
 
 
+def test_many_rows_at_first_and_none_later(rng):
+    """The tasks of rows that are two fewer than the elements: how many there are is no number where there are none."""
+    function = lambda x: np.sum((x[1:] - x[:-1]) ** 2)
+    compiled, eager = jit.value_and_grad(function), ag.value_and_grad(function)
+    for n in (600_000, 700_000, 2, 3, 4, 2):
+        x = rng.normal(size=n)
+        for found, expected in zip(compiled(x), eager(x), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert len(compiled.open) >= 1
+    assert "tasks over s0" in compiled.explain(rng.normal(size=700_000))
+
+
+def test_quotients_of_either_sign(rng):
+    def f(x):
+        n = x.shape[0]
+        return np.sum(x) * (2 * n // (n - 5)) + n // -2 + n % -3
+
+    compiled = jit.compile(f)
+    for n in (100, 120, 50, 7, 3, 4, 2, 6):
+        x = rng.normal(size=n)
+        np.testing.assert_allclose(compiled(x), f(x), rtol=1e-10)
+    # One for more than five, one for fewer.
+    assert len(compiled.open) == 2
+    with pytest.raises(ZeroDivisionError):
+        compiled(rng.normal(size=5))
+
+
 def test_the_disk_has_kernels_for_every_size(tmp_path, monkeypatch, rng):
     monkeypatch.setenv("JIT_CACHE_DIR", str(tmp_path))
     function = OPEN["cumsum"][0]

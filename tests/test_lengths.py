@@ -160,5 +160,31 @@ def test_text_under_other_names():
 
 def test_division_by_zero():
     _, n, _ = sizes()
-    with pytest.raises(ZeroDivisionError):
-        n // 0
+    for divide in (lambda n: n // 0, lambda n: n // (n - N), lambda n: n % (N - n)):
+        with pytest.raises(ZeroDivisionError):
+            divide(n)
+
+
+@pytest.mark.parametrize(
+    "divide",
+    [
+        lambda n, m: n // (m - 5),
+        lambda n, m: n // -3 + m // -1,
+        lambda n, m: (n - 20) % (9 - m),
+        lambda n, m: 30 % (n - m),
+        lambda n, m: 30 // (n - m) * (n // (m % 5)),
+    ],
+)
+def test_divisors_of_either_sign(divide):
+    """The sign of a divisor is a condition: for other signs, and for zero, the recording is none."""
+    made, n, m = sizes()
+    x = divide(n, m)
+    assert closed(x) == divide(N, M)
+    for a in range(2, 25):
+        for b in range(2, 25):
+            values = {"s0": a, "s1": b}
+            found, code = closed(x, values), eval(written(x.terms, {"s0": str(a), "s1": str(b)}))
+            assert found == code
+            if made.hold_at(values):
+                assert found == divide(a, b)
+    assert not made.fixed

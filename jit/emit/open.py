@@ -84,7 +84,11 @@ def value_of(builder: ir.IRBuilder, terms: Terms, sizes: Sizes) -> ir.Value:
 
 
 def _floor(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
-    """The quotient rounded down; the divisor is positive."""
+    """The quotient rounded down; the divisor is positive where the conditions on the sizes hold.
+
+    It is computed before anybody has looked at these.
+    """
+    y = b.select(b.icmp_signed(">", y, INDEX(0)), y, INDEX(1))
     quotient = b.sdiv(x, y)
     rest = b.sub(x, b.mul(quotient, y))
     return b.select(b.icmp_signed("<", rest, INDEX(0)), b.sub(quotient, INDEX(1)), quotient)

@@ -55,21 +55,35 @@ def in_place(program: Program) -> Program:
 
 
 def carried_in_place(program: Program, read: int, written: int) -> Program | None:
-    """The program of a step that writes a large output where it reads an input, `None` where it cannot.
+    """The program of a step that writes a large output where an input lies, `None` where it cannot.
 
     **Arguments:** `read` and `written`, the positions of the input and of the output.
     """
-    both = {("input", read), ("output", written)}
-    steps = [step for step in program.steps if any((x.buffer.kind, x.buffer.position) in both for x in views(step))]
-    if len(steps) != 1 or not isinstance(steps[0], Nest):
+    readers, writers = _users(program, "input", read), _users(program, "output", written)
+    if not writers or any(i > writers[0] for i in readers):
         return None
-    reads, stores = _uses(steps[0])
+    if writers[0] not in readers:
+        # Whoever reads it is done with it.
+        return program
+    step = program.steps[writers[0]]
+    if not isinstance(step, Nest):
+        return None
+    reads, stores = _uses(step)
     read_, store = _of(reads, "input", read), _of(stores, "output", written)
     if read_ is None or store is None or not _can_take(store, read_):
         return None
-    # No other step knows of either; blocks among them have their memory already.
-    (changed,) = in_places(program._replace(steps=(steps[0],)), {store.view.buffer.number: read_.view.buffer}).steps
-    return program._replace(steps=tuple([changed if step is steps[0] else step for step in program.steps]))
+    # No other step has to know: blocks among them have their memory already.
+    (changed,) = in_places(program._replace(steps=(step,)), {store.view.buffer.number: read_.view.buffer}).steps
+    return program._replace(steps=tuple([changed if x is step else x for x in program.steps]))
+
+
+def _users(program: Program, kind: str, position: int) -> list[int]:
+    """The numbers of the steps that use an input or an output."""
+    wanted = (kind, position)
+    return [
+        i for i, step in enumerate(program.steps)
+        if any((view.buffer.kind, view.buffer.position) == wanted for view in views(step))
+    ]  # fmt: skip
 
 
 def _of(uses: dict[int, _Use], kind: str, position: int) -> _Use | None:
