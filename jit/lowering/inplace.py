@@ -7,12 +7,12 @@ back and forth between two.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autograd.lengths import is_long
 
-from .program import Buffer, Nest, Program, Store, View, touched, views
-from .renamed import Places, in_places, stored
+from .program import Blocks, Buffer, Nest, Program, Step, Store, View, touched, views
+from .renamed import Places, in_places, renamed, stored
 
 # Smaller arrays fit into the cache as they are.
 LEAST = 1024
@@ -65,23 +65,34 @@ def carried_in_place(program: Program, read: int, written: int) -> Program | Non
     if writers[0] not in readers:
         # Whoever reads it is done with it.
         return program
-    step = program.steps[writers[0]]
+    changed = _in_one(program.steps[writers[0]], read, written)
+    return None if changed is None else program._replace(steps=_with(program.steps, writers[0], changed))
+
+
+def _in_one(step: Step, read: int, written: int) -> Step | None:
+    """A step that reads and writes what `carried_in_place` says, in one place, `None` where it cannot."""
+    if isinstance(step, Blocks):
+        numbers = [*_users(step, "input", read), *_users(step, "output", written)]
+        changed = _in_one(step.steps[numbers[0]], read, written) if len(set(numbers)) == 1 else None
+        return None if changed is None else step._replace(steps=_with(step.steps, numbers[0], changed))
     if not isinstance(step, Nest):
         return None
     reads, stores = _uses(step)
     read_, store = _of(reads, "input", read), _of(stores, "output", written)
     if read_ is None or store is None or not _can_take(store, read_):
         return None
-    # No other step has to know: blocks among them have their memory already.
-    (changed,) = in_places(program._replace(steps=(step,)), {store.view.buffer.number: read_.view.buffer}).steps
-    return program._replace(steps=tuple([changed if x is step else x for x in program.steps]))
+    return renamed(step, {store.view.buffer.number: read_.view.buffer})
 
 
-def _users(program: Program, kind: str, position: int) -> list[int]:
+def _with(steps: tuple[Any, ...], i: int, step: Step) -> tuple[Any, ...]:
+    return (*steps[:i], step, *steps[i + 1 :])
+
+
+def _users(within: Program | Blocks, kind: str, position: int) -> list[int]:
     """The numbers of the steps that use an input or an output."""
     wanted = (kind, position)
     return [
-        i for i, step in enumerate(program.steps)
+        i for i, step in enumerate(within.steps)
         if any((view.buffer.kind, view.buffer.position) == wanted for view in views(step))
     ]  # fmt: skip
 

@@ -39,10 +39,11 @@ def stored(program: Program, least: int) -> set[int]:
 
 def in_places(program: Program, places: Places) -> Program:
     """The program with other buffers in its steps; those of its results are to stay."""
-    return program._replace(steps=tuple([_step(step, places) for step in program.steps])) if places else program
+    return program._replace(steps=tuple([renamed(step, places) for step in program.steps])) if places else program
 
 
-def _step(step: Step, places: Places) -> Step:
+def renamed(step: Step, places: Places) -> Step:
+    """The step with other buffers."""
     if isinstance(step, Nest):
         return Nest(step.shape, tuple([_entry(entry, places) for entry in step.entries]))
     if isinstance(step, Blocks):

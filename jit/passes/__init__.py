@@ -16,6 +16,7 @@ from .stacks import stacks
 from .stencils import stencils
 from .sums import sums
 from .totals import totals
+from .turns import turns
 
 
 def _lanes(graph: Graph) -> Graph:
@@ -43,6 +44,7 @@ PIPELINE = (
     cse,
     stacks,
     overlaps,
+    turns,
     scalarise,
 )
 
@@ -72,4 +74,5 @@ __all__ = [
     "stencils",
     "sums",
     "totals",
+    "turns",
 ]
