@@ -136,6 +136,43 @@ def test_what_needs_other_rows_does_not_join():
     check(lambda x: (lambda y: y @ (x.T @ y))(ops.sin(x)), MATRIX)
 
 
+@pytest.mark.parametrize(
+    ("shape", "columns", "dtype"),
+    [
+        *[((ROWS, 7), columns, np.float64) for columns in (None, 1, 3, 70)],
+        ((7, ROWS), None, np.float64),
+        ((7, ROWS), 3, np.float32),
+        ((ROWS, ROWS), None, np.float32),
+        ((ROWS, ROWS), 3, np.float64),
+        ((70, ROWS + 1), None, np.float64),
+    ],
+)
+def test_products_of_rows_in_every_layout(shape, columns, dtype, rng):
+    """Each factor as it is and transposed, and the result as well; what is made of it is done row by row as well."""
+    x = rng.normal(size=shape).astype(dtype)
+    y = rng.normal(size=shape[1:] if columns is None else (shape[1], columns)).astype(dtype)
+    z = rng.normal(size=shape[0]).astype(dtype)
+    products = [
+        lambda x, xt, y, yt, z: x @ y,
+        lambda x, xt, y, yt, z: xt.T @ y,
+        lambda x, xt, y, yt, z: x @ yt.T,
+        lambda x, xt, y, yt, z: xt.T @ yt.T,
+        lambda x, xt, y, yt, z: y.T @ xt,
+        lambda x, xt, y, yt, z: yt @ x.T,
+        lambda x, xt, y, yt, z: np.tanh(xt.T @ y).T * z,
+        lambda x, xt, y, yt, z: np.tanh(yt @ xt) + z,
+        lambda x, xt, y, yt, z: (z @ x) @ y,
+        lambda x, xt, y, yt, z: xt @ np.tanh(z) + x.T @ z,
+    ]
+    given = x, np.ascontiguousarray(x.T), y, np.ascontiguousarray(y.T), z
+    found = jit.compile(lambda *given: [f(*given) for f in products])(*given)
+    for f, actual in zip(products, found, strict=True):
+        expected = f(*given)
+        assert actual.dtype == dtype
+        tolerance = 4 * np.finfo(dtype).eps * ROWS * np.abs(expected).max()
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)
+
+
 def test_what_is_in_between_stays_in_its_place():
     def f(x):
         y = ops.cumsum(ops.sin(x), axis=0, reverse=False)

@@ -58,8 +58,8 @@ class Product(NamedTuple):
 
     @property
     def is_outer(self) -> bool:
-        """Whether rows of `y` and of the result lie in memory as vectors."""
-        return self.n > 1 and self.y[1] == 1 == self.out[1]
+        """Whether rows of `y` and of the result lie in memory as vectors; a length of 0 stands for any."""
+        return self.n != 1 and self.y[1] == 1 == self.out[1]
 
     @property
     def has_far_columns(self) -> bool:
