@@ -45,7 +45,9 @@ _ERRORS = (ValueError, TypeError, IndexError, ZeroDivisionError)
 # Threads may add to the `.grad` of one leaf.
 _ACCUMULATING = RLock()
 _new = object.__new__
-_ndarray = np.ndarray
+_ndarray, _float64 = np.ndarray, np.float64
+_ONE = np.float64(1)
+_NO_TENSORS: dict[Any, Any] = {}
 
 
 class Tensor(Operators, Writes, Protocols, Conversions, Tracking):
@@ -233,16 +235,18 @@ class Tensor(Operators, Writes, Protocols, Conversions, Tracking):
         >>> x.grad
         tensor(72.)
         """
-        targets = None
-        if inputs is not None:
-            targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-            if not targets:
-                raise ValueError("`backward(inputs=...)` needs at least one tensor, got an empty sequence")
-        cotangents = cotangents_of([self], [gradient], targets, retain_graph, create_graph)
         tape = current_tape()
-        tensors: dict[Any, Any] = {x.node: x for x in targets or ()}
-        if targets is None and tape is not None:
-            tensors = tape.leaves
+        tensors = _NO_TENSORS
+        # All questions but these would take as long as a compiled sweep of a few numbers does.
+        if gradient is None and inputs is None and tape is None and not create_graph:
+            cotangents = _gradients(_swept_bare([_seed_of(self)], None, retain_graph or False))
+        else:
+            targets = None if inputs is None else _targets(inputs)
+            cotangents = cotangents_of([self], [gradient], targets, retain_graph, create_graph)
+            if targets is not None:
+                tensors = {x.node: x for x in targets}
+            elif tape is not None:
+                tensors = tape.leaves
         taken = {id(gradient.data if isinstance(gradient, Tensor) else gradient)}
         with _ACCUMULATING:
             for source, g in cotangents.items():
@@ -410,11 +414,15 @@ def cotangents_of(
 ) -> dict[Any, Any]:
     """The gradients of the targets (of all leaves for `None`), by their node or leaf, swept from those of outputs."""
     given = [g if g is None else turned(g if isinstance(g, Tensor) else np.asarray(g)) for g in gradients]
-    found = swept(outputs, given, targets, retain_graph, create_graph)
-    for source, g in found.items():
-        if type(g) is not np.float64 and g.dtype.kind == "c":
-            found[source] = turned(g)
-    return found
+    return _gradients(swept(outputs, given, targets, retain_graph, create_graph))
+
+
+def _gradients(cotangents: dict[Any, Any]) -> dict[Any, Any]:
+    """The gradients as users see them, in the place of cotangents as rules have them."""
+    for source, g in cotangents.items():
+        if type(g) is not _float64 and g.dtype.kind == "c":
+            cotangents[source] = turned(g)
+    return cotangents
 
 
 def swept(
@@ -437,16 +445,7 @@ def swept(
     tape = current_tape()
     if not create_graph and tape is None:
         # Rules write into arrays of their own, which a tensor would not allow.
-        seeds = [(root, g.data if isinstance(g, Tensor) else g) for root, g in seeds]
-        if STATE.hot_sweep is not None and not is_watched(seeds):
-            found = STATE.hot_sweep(seeds, wanted, retain)
-            if found is not None:
-                return found
-        with np.errstate(all="ignore"):
-            if not Node.hooked:
-                return sweep(seeds, wanted, None, retain, constant)
-            with no_grad():
-                return sweep(seeds, wanted, None, retain, constant)
+        return _swept_bare([(root, g.data if isinstance(g, Tensor) else g) for root, g in seeds], wanted, retain)
     with np.errstate(all="ignore"):
         # A number stays one: on a tape it is part of the program.
         seeds = [(root, g if isinstance(g, Tensor | np.generic) else constant(g)) for root, g in seeds]
@@ -455,11 +454,52 @@ def swept(
             return sweep(seeds, wanted, lift, retain or tape is not None, _wrapped, masks)
 
 
+def _swept_bare(seeds: list[tuple[Any, Any]], wanted: set[Any] | None, retain: bool) -> dict[Any, Any]:
+    """The cotangents by a sweep on arrays that nothing records."""
+    hot = STATE.hot_sweep
+    if hot is not None and not is_watched(seeds):
+        found = hot(seeds, wanted, retain)
+        if found is not None:
+            return found
+    with np.errstate(all="ignore"):
+        if not Node.hooked:
+            return sweep(seeds, wanted, None, retain, constant)
+        with no_grad():
+            return sweep(seeds, wanted, None, retain, constant)
+
+
 def _wrapped(g: Any) -> Tensor:
     return g if isinstance(g, Tensor) else constant(g)
 
 
 def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
+    if g is None:
+        root, one = _seed_of(y)
+        return root, one if current_tape() is None else repeated(1, one.dtype, one.shape)
+    root, data = _root(y), y.data
+    g = g if isinstance(g, Tensor) else np.asarray(g, data.dtype)
+    if g.shape != data.shape:
+        raise ValueError(f"`gradient` needs the shape of the output, {data.shape}, got {g.shape}; reshape or expand it")
+    return root, g
+
+
+def _seed_of(y: Tensor) -> tuple[Any, Any]:
+    """The root of a sweep whose cotangent is not given."""
+    root, data = _root(y), y.data
+    # What most losses are, known by one look.
+    if type(data) is _float64:
+        return root, _ONE
+    if data.size != 1 or data.dtype.kind == "c":
+        raise RuntimeError(
+            "`backward` without a `gradient` needs a single real number (grad can be implicitly created "
+            f"only for scalar outputs), got shape {y.shape} of {y.dtype.name}; reduce it (`y.sum()`) or "
+            "pass `gradient`, an array of that shape"
+        )
+    return root, data.dtype.type(1) if data.ndim == 0 else np.ones(data.shape, data.dtype)
+
+
+def _root(y: Tensor) -> Any:
+    """Where a sweep from a tensor begins."""
     if WRITTEN:
         _refresh_all((y,))
     if not isinstance(y, Tensor) or not y.requires_grad:
@@ -468,22 +508,15 @@ def _seed(y: Tensor, g: Any) -> tuple[Any, Any]:
             "does not require grad and does not have a grad_fn; set `requires_grad=True` on the inputs, and "
             "leave `no_grad`"
         )
-    root = y.node or y
-    data = y.data
-    if g is None:
-        if data.size != 1 or data.dtype.kind == "c":
-            raise RuntimeError(
-                "`backward` without a `gradient` needs a single real number (grad can be implicitly created "
-                f"only for scalar outputs), got shape {y.shape} of {y.dtype.name}; reduce it (`y.sum()`) or "
-                "pass `gradient`, an array of that shape"
-            )
-        if current_tape() is not None:
-            return root, repeated(1, data.dtype, data.shape)
-        return root, data.dtype.type(1) if data.ndim == 0 else np.ones(data.shape, data.dtype)
-    g = g if isinstance(g, Tensor) else np.asarray(g, data.dtype)
-    if g.shape != data.shape:
-        raise ValueError(f"`gradient` needs the shape of the output, {data.shape}, got {g.shape}; reshape or expand it")
-    return root, g
+    return y.node or y
+
+
+def _targets(inputs: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """The leaves that `backward` was asked for."""
+    targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not targets:
+        raise ValueError("`backward(inputs=...)` needs at least one tensor, got an empty sequence")
+    return targets
 
 
 def _light(values: tuple[Any, ...]) -> tuple[Any, ...]:
