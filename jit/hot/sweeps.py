@@ -2,13 +2,13 @@
 
     def __sweep(__seeds, __wanted, __retain):
         (__n0, __g0), = __seeds
-        __i0 = __n0.inputs
-        __n1, __l2, = __n0.parents
+        [__n1, __l2] = __n0.parents
+        [__i0_0, __i0_1] = __n0.inputs
         if __wanted is not None or __n0.primitive is not __p3 or __n0.params or ... : return __MISS
         ...
         __o0 = __empty((3,), __d7)
-        __r = __kernel((__g0, __i0[1], __n1.out, __o0))
-        if __r[0]: return __MISS
+        [__status] = __kernel((__g0, __i0_1, __n1.out, __o0))
+        if __status: return __MISS
         if not __retain:
             __n0.inputs = __n0.out = None
         return {__l2: __o0}
@@ -40,7 +40,7 @@ from ..recording.record import Captured
 from ..signature import is_ready, order_of, ready
 from .fingerprint import Seeds, is_fixed
 from .patterns import Pattern
-from .recorded_sweep import Given, Recorded, Unfit, inputs_name, names_of, recorded_sweep
+from .recorded_sweep import Given, Recorded, Unfit, names_of, recorded_sweep, saved_name
 
 #: Gives the cotangents by node or leaf, as `sweep` does; `MISS` for a tape of another structure.
 Sweep = Callable[[Seeds, Collection[Any] | None, bool], Any]
@@ -159,21 +159,19 @@ class _Writer:
 
     def node(self, node: Node, name: str) -> None:
         """Looks at a node, and takes its parents."""
-        saved, fits = inputs_name(name), self.unless
-        fits.append(f"{name}.primitive is not {self.name('p', node.primitive)}")
+        self.unless.append(f"{name}.primitive is not {self.name('p', node.primitive)}")
         self.params(node, name)
         if node not in self.roots:
-            fits.append(f"not {name}.requires_grad")
+            self.unless.append(f"not {name}.requires_grad")
         parents = [self.parent(i, parent) for i, parent in enumerate(node.parents)]
-        self.lines.append(f"{''.join([f'{parent}, ' for parent in parents])}= {name}.parents" if parents else "")
+        self.lines.append(f"[{', '.join(parents)}] = {name}.parents")
         if node in self.recorded.swept and node.inputs is not None:
-            self.lines.append(f"{saved} = {name}.inputs")
-            if not any(f"{saved}[{i}]" in self.read for i in range(len(node.inputs))):
-                # Of a node that was freed, no item can be read.
-                fits.append(f"{saved} is None")
+            saved = [saved_name(name, i) for i in range(len(node.inputs))]
+            # Of a node that was freed, nothing can be taken.
+            self.lines.append(f"[{', '.join(saved)}] = {name}.inputs")
             for i, (x, parent) in enumerate(zip(node.inputs, node.parents, strict=True)):
                 if parent not in self.recorded.swept:
-                    self.value(f"{saved}[{i}]", node, x, self.at.get((name, i)))
+                    self.value(saved[i], node, x, self.at.get((name, i)))
         self.end_unless()
 
     def params(self, node: Node, name: str) -> None:
@@ -191,7 +189,7 @@ class _Writer:
     def lengths(self) -> None:
         """Takes the open sizes, and looks at all that depends on them."""
         for name, ((owner, key), axis) in self.axes.items():
-            path = f"{inputs_name(owner)}[{key}]"
+            path = saved_name(owner, key)
             if owner == "g":
                 path = f"__t{key}" if isinstance(self.seeds[int(key)][1], Tensor) else f"__g{key}"
             self.lines.append(f"{self.sizes[name]} = {path}.shape[{axis}]")
@@ -228,11 +226,14 @@ class _Writer:
             before = self.seen.setdefault(id(x), path)
             self.unless.append(other if before == path else f"{path} is not {before} and ({other})")
             return
-        self.unless.append(f"type({path}) is not {self.name('k', kind)}")
+        other = f"type({path}) is not {self.name('k', kind)}"
         if is_length(at):
             self.later.append(f"{path} != {self.expression(at)}")
         elif is_fixed(node.primitive, x):
-            self.unless.append(f"{path} != {self.name('v', x)}")
+            # Small integers, and constants of a program, are the very same object each time.
+            fixed = self.name("v", x)
+            other = f"{path} is not {fixed} and ({other} or {path} != {fixed})"
+        self.unless.append(other)
 
     def distinct(self) -> None:
         """Two names of one leaf, or of one node where a node is wanted, would each have a part of its cotangent."""
@@ -252,11 +253,11 @@ class _Writer:
         """Calls the kernel, frees what was swept, and returns the cotangents."""
         graph, found = self.kernel.graph, []
         items = [self.given(x) for x in self.recorded.given] + [self.capture(x) for x in self.recorded.captured]
-        scalars = 0
+        results = ["__status"]
         for i, x in enumerate(graph.outputs):
             if x.aval.shape == ():
-                scalars += 1
-                found.append(f"{self.name('k', x.aval.dtype.type)}(__r[{scalars}])")
+                results.append(f"__r{i}")
+                found.append(f"{self.name('k', x.aval.dtype.type)}(__r{i})")
                 continue
             self.lines.append(f"__o{i} = __empty({self.expression(x.aval.shape)}, {self.name('d', x.aval.dtype)})")
             items.append(f"__o{i}")
@@ -269,10 +270,10 @@ class _Writer:
             if is_length(self.kernel.workspace):
                 self.lines.append(f"if __w.size < {size}: __w = __empty({size}, __byte)")
             items.append("__w")
-        self.lines.append(f"__r = __kernel(({''.join([f'{x}, ' for x in items])}))")
+        self.lines.append(f"[{', '.join(results)}] = __kernel(({''.join([f'{x}, ' for x in items])}))")
         if self.kernel.workspace:
             self.lines.append("__give(__w)")
-        self.lines.append("if __r[0]: return __MISS")
+        self.lines.append("if __status: return __MISS")
         self.lines.append("if not __retain:")
         self.lines += [
             f"    {name}.inputs = {name}.out = None" for x, name in self.nodes.items() if x in self.recorded.swept
