@@ -178,14 +178,14 @@ class _State:
     """Whether gradients are wanted, the tape that records, and the depth of nested gradients; and whether sweeps look
     for what is not a number, who is shown new nodes, and what notes random draws.
 
-    Each thread and each asynchronous task has its own. `hot_sweep`, for all of them, may do what `sweep` does on bare
-    arrays: it takes `seeds`, `targets` and `retain_graph`, and returns `None` where it does not.
+    Each thread and each asynchronous task has its own. `hot_tapes`, for all of them, may do what `sweep` does on bare
+    arrays: its own `sweep` takes `seeds`, `targets` and `retain_graph`, and returns `None` where it does not.
     """
 
-    __slots__ = ("hot_sweep",)
+    __slots__ = ("hot_tapes",)
 
     def __init__(self) -> None:
-        self.hot_sweep: Callable[..., dict[Any, Any] | None] | None = None
+        self.hot_tapes: Any = None
 
     grad_enabled = _field(_FIELDS["grad_enabled"])
     tape = _field(_FIELDS["tape"])

@@ -462,9 +462,9 @@ def swept(
 
 def _swept_bare(seeds: list[tuple[Any, Any]], wanted: set[Any] | None, retain: bool) -> dict[Any, Any]:
     """The cotangents by a sweep on arrays that nothing records."""
-    hot = STATE.hot_sweep
+    hot = STATE.hot_tapes
     if hot is not None and not is_watched(seeds):
-        found = hot(seeds, wanted, retain)
+        found = hot.sweep(seeds, wanted, retain)
         if found is not None:
             return found
     with np.errstate(all="ignore"):

@@ -475,7 +475,7 @@ def test_what_is_over_is_not_tried_for_ever(at_once):
     x = leaf(2.0)
     for _ in range(3):
         (x * 0.5).backward()
-    (site,) = STATE.hot_sweep.sites.values()
+    (site,) = STATE.hot_tapes.sites.values()
     assert site.expected is site.last is not None
     for i in range(100):
         (x * i).backward()
@@ -541,7 +541,7 @@ def test_memory_of_structures_is_bounded(at_once, monkeypatch):
     info = jit.hot_tapes_info()
     assert info.structures <= 10
     assert 1 <= info.compiled <= 3
-    made = STATE.hot_sweep
+    made = STATE.hot_tapes
     assert sum(x.sweep is not None for x in made.structures.known.values()) == info.compiled
 
 
@@ -557,9 +557,9 @@ def test_no_array_of_a_tape_is_kept(at_once):
 
 def test_the_block_ends_what_it_began(at_once):
     x = leaf(2.0)
-    before = STATE.hot_sweep
+    before = STATE.hot_tapes
     with jit.enable_hot_tapes(after=1):
-        assert STATE.hot_sweep is before
+        assert STATE.hot_tapes is before
     with jit.disable_hot_tapes():
         for _ in range(3):
             (x * 2.0).backward()
@@ -567,8 +567,8 @@ def test_the_block_ends_what_it_began(at_once):
         with jit.enable_hot_tapes(after=5):
             (x * 2.0).backward()
             assert jit.hot_tapes_info().structures == 1
-        assert STATE.hot_sweep is None
-    assert STATE.hot_sweep is before
+        assert STATE.hot_tapes is None
+    assert STATE.hot_tapes is before
     assert jit.hot_tapes_info().structures == 0
 
 

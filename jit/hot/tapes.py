@@ -89,21 +89,16 @@ class HotTapes:
         self.compiling = Lock()
         self.strides = cycle(_SKIPPED)
 
-    def __call__(self, seeds: Seeds, wanted: Collection[Any] | None, retain_graph: bool) -> dict[Any, Any] | None:
-        """What `sweep` would return; `None` where it has to be asked."""
+    def sweep(self, seeds: Seeds, wanted: Collection[Any] | None, retain_graph: bool) -> dict[Any, Any] | None:
+        """What the interpreted sweep would return; `None` where it has to be asked."""
         if not seeds or type(seeds[0][0]) is not Node:
             return None
         primitive = seeds[0][0].primitive
         site = self.sites.get(primitive) or self._new_site(primitive)
         structure = site.expected
         if structure is not None:
-            try:
-                found = structure.sweep(seeds, wanted, retain_graph)  # type: ignore[misc]
-            except OTHER_STRUCTURE:
-                found = MISS
+            found: Any = self._swept(structure, seeds, wanted, retain_graph)
             if found is not MISS:
-                self.hits += 1
-                structure.used = self.hits
                 site.last, site.expected, site.failed = structure, structure.following, 0
                 return found
             site.failed += 1
@@ -131,7 +126,11 @@ class HotTapes:
         site.passed = 0
         if not is_new and structure.sweep is None and not structure.unfit:
             self._consider(structure, print_.size, seeds, wanted)
-        found = MISS if structure.sweep is None else self._swept(structure, seeds, wanted, retain_graph)
+        found = MISS
+        if structure.sweep is not None:
+            found = self._swept(structure, seeds, wanted, retain_graph)
+            if found is MISS:
+                self._missed(structure)
         if found is MISS:
             self._wait(site, is_new or structure.unfit)
             return MISS
@@ -143,22 +142,24 @@ class HotTapes:
         return found
 
     def _swept(self, structure: Structure, seeds: Seeds, wanted: Collection[Any] | None, retain_graph: bool) -> Any:
-        """What the compiled sweep gives for a tape with the fingerprint of its structure."""
+        """What the compiled sweep of a structure gives for a tape; `MISS` where it does not fit or was dropped."""
         try:
             found = structure.sweep(seeds, wanted, retain_graph)  # type: ignore[misc]
         except OTHER_STRUCTURE:
-            found = MISS
+            return MISS
         if found is not MISS:
             self.hits += 1
             structure.used = self.hits
-            return found
+        return found
+
+    def _missed(self, structure: Structure) -> None:
+        """Has a sweep compiled once more, or given up, that does not fit a tape with its own fingerprint."""
         structure.misses += 1
         if structure.shares:
-            # It is compiled once more, without taking arrays for shared.
+            # Now without taking arrays for shared.
             structure.sweep, structure.shares = None, False
         elif structure.misses >= _MOST_MISSES:
             structure.sweep, structure.unfit = None, True
-        return MISS
 
     def _wait(self, site: _Site, hopeless: bool) -> None:
         """Says how many sweeps pass before the next look, after one without success."""
@@ -216,14 +217,14 @@ class _Switch:
     """What sweeps tapes from now on; in a `with` statement, until the block's end."""
 
     def __init__(self, hot: HotTapes | None) -> None:
-        self.before = STATE.hot_sweep
-        STATE.hot_sweep = hot
+        self.before = STATE.hot_tapes
+        STATE.hot_tapes = hot
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *error: object) -> None:
-        STATE.hot_sweep = self.before
+        STATE.hot_tapes = self.before
 
 
 def enable_hot_tapes(after: int | None = None) -> _Switch:
@@ -253,7 +254,7 @@ def enable_hot_tapes(after: int | None = None) -> _Switch:
     """
     if after is not None and after < 1:
         raise ValueError(f"`enable_hot_tapes` needs `after` to be at least 1, got {after}")
-    hot = STATE.hot_sweep
+    hot = STATE.hot_tapes
     return _Switch(hot if isinstance(hot, HotTapes) and hot.after == after else HotTapes(after))
 
 
@@ -264,5 +265,5 @@ def disable_hot_tapes() -> _Switch:
 
 def hot_tapes_info() -> HotTapesInfo:
     """What became of the sweeps since hot tapes were enabled: how many structures were compiled, how often one hit."""
-    hot = STATE.hot_sweep
+    hot = STATE.hot_tapes
     return hot.info() if isinstance(hot, HotTapes) else HotTapesInfo(0, 0, 0, 0, 0, BOUND)
