@@ -91,10 +91,10 @@ class HotTapes:
 
     def sweep(self, seeds: Seeds, wanted: Collection[Any] | None, retain_graph: bool) -> dict[Any, Any] | None:
         """What the interpreted sweep would return; `None` where it has to be asked."""
-        if not seeds or type(seeds[0][0]) is not Node:
+        root = seeds[0][0] if seeds else None
+        if type(root) is not Node:
             return None
-        primitive = seeds[0][0].primitive
-        site = self.sites.get(primitive) or self._new_site(primitive)
+        site = self.sites.get(root.primitive) or self._new_site(root.primitive)
         structure = site.expected
         if structure is not None:
             found: Any = self._swept(structure, seeds, wanted, retain_graph)
