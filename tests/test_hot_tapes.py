@@ -100,6 +100,16 @@ def test_a_rule_that_decides_by_a_number_sees_each_number(case, at_once):
     assert hits() > 0
 
 
+def test_equal_numbers_in_other_objects_and_of_other_types(at_once):
+    x = leaf(2.0)
+    for _ in range(4):
+        check(lambda: x ** float("2.5") * int("-1000"), [x])
+    assert hits() == 3
+    for other in (-1000.0, np.int64(-1000), -1001):
+        check(lambda other=other: x**2.5 * other, [x])
+    assert hits() == 3
+
+
 # ---- what may change from tape to tape ----
 
 
@@ -299,6 +309,16 @@ def test_a_tape_that_was_swept_in_part(at_once):
         a.backward()
         with pytest.raises(RuntimeError, match="`SinBackward0`: the graph was swept already"):
             b.backward()
+
+
+def test_a_part_that_was_swept_before_and_of_which_nothing_is_read(at_once):
+    x = leaf(2.0)
+    for _ in range(4):
+        y = x * 2 + x * 3
+        (y + 1).backward()
+        with pytest.raises(RuntimeError, match="`AddBackward0`: the graph was swept already"):
+            (y + 1).backward()
+    assert hits() == 3
 
 
 def test_what_was_saved_is_freed(at_once):
