@@ -102,6 +102,8 @@ class _Writer:
         self.taken = {names[root] for root in self.roots}
         # What the kernel itself looks at.
         self.read = {x.path for x in recorded.given}
+        # The values that are named for it, or to be compared with one of these.
+        self.named = self.read.union(*recorded.shared)
         # What stands at the places of the tape; the names of the open sizes; and conditions that need these.
         self.at = {} if pattern is None else pattern.at
         self.axes = {} if pattern is None else pattern.axes
@@ -167,8 +169,11 @@ class _Writer:
         self.lines.append(f"[{', '.join(parents)}] = {name}.parents")
         if node in self.recorded.swept and node.inputs is not None:
             saved = [saved_name(name, i) for i in range(len(node.inputs))]
-            # Of a node that was freed, nothing can be taken.
-            self.lines.append(f"[{', '.join(saved)}] = {name}.inputs")
+            if self.named.isdisjoint(saved) and self.recorded.swept.issuperset(node.parents):
+                self.unless.append(f"{name}.inputs is None")
+            else:
+                # Of a node that was freed, nothing can be taken.
+                self.lines.append(f"[{', '.join(saved)}] = {name}.inputs")
             for i, (x, parent) in enumerate(zip(node.inputs, node.parents, strict=True)):
                 if parent not in self.recorded.swept:
                     self.value(saved[i], node, x, self.at.get((name, i)))
