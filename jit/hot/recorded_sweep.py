@@ -83,9 +83,9 @@ def names_of(seeds: Seeds) -> dict[Any, str]:
     return names
 
 
-def saved_name(name: str, i: int | str) -> str:
-    """The name of what the node of that name has saved of its input `i`."""
-    return f"__i{name[3:]}_{i}"
+def inputs_name(name: str) -> str:
+    """The name of what the node of that name has saved of its inputs."""
+    return f"__i{name[3:]}"
 
 
 def recorded_sweep(
@@ -162,8 +162,9 @@ class _Copies:
             ]
             if self.at:
                 self.shapes[node] = _shape_of(node, params, shapes)
+            saved = inputs_name(name)
             inputs = tuple([
-                self.input(node, saved_name(name, i), x, shape)
+                self.input(node, f"{saved}[{i}]", x, shape)
                 for i, (x, shape) in enumerate(zip(values, shapes, strict=True))
             ])  # fmt: skip
         out = self.lifted(f"{name}.out", node.out, self.shapes.get(node))

@@ -3,11 +3,11 @@
     def __sweep(__seeds, __wanted, __retain):
         (__n0, __g0), = __seeds
         [__n1, __l2] = __n0.parents
-        [__i0_0, __i0_1] = __n0.inputs
+        __i0 = __n0.inputs
         if __wanted is not None or __n0.primitive is not __p3 or __n0.params or ... : return __MISS
         ...
         __o0 = __empty((3,), __d7)
-        [__status] = __kernel((__g0, __i0_1, __n1.out, __o0))
+        [__status] = __kernel((__g0, __i0[1], __n1.out, __o0))
         if __status: return __MISS
         if not __retain:
             __n0.inputs = __n0.out = None
@@ -40,7 +40,7 @@ from ..recording.record import Captured
 from ..signature import is_ready, order_of, ready
 from .fingerprint import Seeds, is_fixed
 from .patterns import Pattern
-from .recorded_sweep import Given, Recorded, Unfit, names_of, recorded_sweep, saved_name
+from .recorded_sweep import Given, Recorded, Unfit, inputs_name, names_of, recorded_sweep
 
 #: Gives the cotangents by node or leaf, as `sweep` does; `MISS` for a tape of another structure.
 Sweep = Callable[[Seeds, Collection[Any] | None, bool], Any]
@@ -168,15 +168,16 @@ class _Writer:
         parents = [self.parent(i, parent) for i, parent in enumerate(node.parents)]
         self.lines.append(f"[{', '.join(parents)}] = {name}.parents")
         if node in self.recorded.swept and node.inputs is not None:
-            saved = [saved_name(name, i) for i in range(len(node.inputs))]
-            if self.named.isdisjoint(saved) and self.recorded.swept.issuperset(node.parents):
+            saved = inputs_name(name)
+            values = [f"{saved}[{i}]" for i in range(len(node.inputs))]
+            if self.named.isdisjoint(values) and self.recorded.swept.issuperset(node.parents):
                 self.unless.append(f"{name}.inputs is None")
             else:
-                # Of a node that was freed, nothing can be taken.
-                self.lines.append(f"[{', '.join(saved)}] = {name}.inputs")
+                # Of a node that was freed, no item can be looked at.
+                self.lines.append(f"{saved} = {name}.inputs")
             for i, (x, parent) in enumerate(zip(node.inputs, node.parents, strict=True)):
                 if parent not in self.recorded.swept:
-                    self.value(saved[i], node, x, self.at.get((name, i)))
+                    self.value(values[i], node, x, self.at.get((name, i)))
         self.end_unless()
 
     def params(self, node: Node, name: str) -> None:
@@ -194,7 +195,7 @@ class _Writer:
     def lengths(self) -> None:
         """Takes the open sizes, and looks at all that depends on them."""
         for name, ((owner, key), axis) in self.axes.items():
-            path = saved_name(owner, key)
+            path = f"{inputs_name(owner)}[{key}]"
             if owner == "g":
                 path = f"__t{key}" if isinstance(self.seeds[int(key)][1], Tensor) else f"__g{key}"
             self.lines.append(f"{self.sizes[name]} = {path}.shape[{axis}]")
