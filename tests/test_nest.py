@@ -197,3 +197,15 @@ def test_a_scalar_as_an_index():
         same(found[0], TABLE[i])
         same(found[1], TABLE[i, i])
     assert run(TABLE, 5)[0] != 0
+
+
+@pytest.mark.parametrize("columns", [2, 3, 7, 8, 16, 100])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_infinities_of_both_signs_are_no_number_in_a_sum(columns):
+    """A factor that all terms of a row have stays where it is: inf * x + inf * y is not inf * (x + y)."""
+    x, y = np.array([1.0, np.inf, 2.0, 0.0]), np.cos(2.0 * np.arange(columns))
+    for axis in (None, 0, 1):
+        f = lambda x, y, axis=axis: np.sum(x[:, None] * y, axis=axis)
+        np.testing.assert_allclose(jit.compile(f)(x, y), f(x, y), rtol=1e-12)
+    products = lambda x, y: x[:, None] @ y[None] @ np.ones(len(y))
+    np.testing.assert_allclose(jit.compile(products)(x, y), products(x, y), rtol=1e-12)

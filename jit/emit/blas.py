@@ -90,7 +90,7 @@ def _loops(b: ir.IRBuilder, it: Product, x: ir.Value, y: ir.Value, out: ir.Value
 
 
 def _plus(b: ir.IRBuilder, dtype: np.dtype[Any], x: ir.Value, y: ir.Value) -> ir.Value:
-    return b.fadd(x, y, flags=("reassoc", "nsz", "contract")) if dtype.kind == "f" else scalar.add(b, dtype, x, y)
+    return b.fadd(x, y, flags=("reassoc", "contract")) if dtype.kind == "f" else scalar.add(b, dtype, x, y)
 
 
 def blas(builder: ir.IRBuilder, name: str, arguments: list[Any]) -> None:

@@ -428,6 +428,7 @@ def combined(builder: ir.IRBuilder, reduction: Equation, x: ir.Value, y: ir.Valu
         return scalar.minimum(builder, dtype, x, y)
     if dtype.kind != "f":
         return scalar.mul(builder, dtype, x, y) if primitive is ops.prod else scalar.add(builder, dtype, x, y)
-    # Partial results in the lanes of a vector: the only reordering of a sum that is allowed.
+    # Partial results in the lanes of a vector: the only reordering of a sum that is allowed. With `nsz` beside it LLVM
+    # would take common factors out of terms, and inf * x + inf * y would be no NaN any more.
     make = builder.fmul if primitive is ops.prod else builder.fadd
-    return make(x, y, flags=("reassoc", "nsz", "contract"))
+    return make(x, y, flags=("reassoc", "contract"))
