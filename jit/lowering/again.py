@@ -23,6 +23,8 @@ ProgramOf = Callable[[Graph, Mapping[int, int]], Program]
 def forgotten(graph: Graph) -> dict[Atom, Equation]:
     """The stacks of what the steps of loops began with that are made again wherever they are read."""
     found: dict[Atom, Equation] = {}
+    if not any(equation.primitive is scan for equation in graph.equations):
+        return found
     for equation in graph.equations:
         for i, x in enumerate(equation.inputs):
             if x in found and not (equation.primitive is scan and i >= _first_array(equation)):

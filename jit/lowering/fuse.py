@@ -111,8 +111,9 @@ def _compute(low: Lowering, equation: Equation) -> None:
     group = low.group(shape, max([low.level(x, shape) for x in equation.inputs], default=0))
     operands = tuple([low.operand(x, group, shape) for x in equation.inputs])
     low.groups[group].entries.append(Compute(equation, operands))
-    low.equations[out] = equation
-    low.made(out, group)
+    if shape != ():
+        low.equations[out] = equation
+    low.made(out, group, shape)
 
 
 def _alias(low: Lowering, equation: Equation, params: dict[str, Any]) -> None:
@@ -339,7 +340,7 @@ def _gather(low: Lowering, equation: Equation) -> None:
     trailing = len(out.aval.shape) - len(indices[0].aval.shape)
     operands = tuple([low.leading(i, group, shape, trailing) for i in indices])
     low.groups[group].entries.append(Gather(equation, source, operands))
-    low.made(out, group)
+    low.made(out, group, shape)
 
 
 def _slice_at(low: Lowering, equation: Equation, index: Any) -> None:

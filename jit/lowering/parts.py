@@ -30,6 +30,8 @@ class Cover(NamedTuple):
 
 def sums_of_parts(graph: Graph) -> tuple[dict[Var, list[Equation]], set[Var]]:
     """The parts of each array that is a sum of parts, in the order of the sum; and the terms of such sums."""
+    if not any(equation.primitive in PARTS for equation in graph.equations):
+        return {}, set()
     uses = Counter([x for equation in graph.equations for x in equation.inputs])
     uses.update([*graph.outputs, *graph.guards])
     parts: dict[Any, list[Equation]] = {}

@@ -70,8 +70,12 @@ def last_reads(graph: Graph, sums: Mapping[Var, Sequence[Equation]]) -> dict[Ato
     """For each variable the place of the equation that reads it last, infinity for a result.
 
     **Arguments:** `sums`, the parts of arrays that are put together, which are read where their sum is.
+
+    **Returns:** nothing where the graph has no writes, which alone ask for it.
     """
     found: dict[Atom, float] = {}
+    if not any(equation.primitive in WRITES for equation in graph.equations):
+        return found
     for i, equation in enumerate(graph.equations):
         for read in (equation, *sums.get(equation.out, ())):
             found.update(dict.fromkeys(read.inputs, i))

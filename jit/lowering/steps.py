@@ -64,6 +64,10 @@ class Places(dict[Var, Place]):
         if isinstance(place, View):
             self.lying[place.buffer.number].append(x)
 
+    def in_register(self, x: Var) -> None:
+        """Notes that a variable is a number in a register."""
+        dict.__setitem__(self, x, Scalar(x))
+
 
 class Group:
     """A step in the making."""
@@ -93,7 +97,7 @@ class Lowering:
         self.home: dict[Var, int] = {}
         self.ready: dict[Var, int] = {}
         self.stored: dict[Var, tuple[View, int]] = {}
-        # What a nest makes, and what it makes once more instead of reading it.
+        # The arrays that a nest makes, and what it makes once more instead of reading it.
         self.equations: dict[Var, Equation] = {}
         self.repeated: dict[tuple[Atom, int], Var] = {}
         self.copies: dict[Var, tuple[View, int]] = {}
@@ -127,34 +131,38 @@ class Lowering:
         nests.append(len(self.groups) - 1)
         return len(self.groups) - 1
 
-    def made(self, out: Var, group: int) -> None:
-        """Notes that a nest makes `out`."""
+    def made(self, out: Var, group: int, shape: Shape) -> None:
+        """Notes that a nest over that shape makes `out`."""
         self.home[out], self.ready[out] = group, group + 1
-        if out.aval.size == 1:
-            self.places[out] = Scalar(out)
+        if shape == ():
+            self.places.in_register(out)
 
     def level(self, x: Atom, shape: Shape) -> int:
         """The first step whose nest over `shape` can read `x`."""
         if isinstance(x, Literal):
             return 0
-        place = self.places.get(x)
-        if isinstance(place, Scalar):
-            x = place.atom
-            if isinstance(x, Literal):
-                return 0
         home = self.home.get(x)
+        if home is None:
+            place = self.places.get(x)
+            if isinstance(place, Scalar):
+                x = place.atom
+                if isinstance(x, Literal):
+                    return 0
+                home = self.home.get(x)
         if home is not None and self.groups[home].shape == shape:
             return home
         return self.ready[x]
 
     def operand(self, x: Atom, group: int, shape: Shape) -> Operand:
         """`x` as the nest reads it, its strides aligned with the nest's shape."""
-        place = Scalar(x) if isinstance(x, Literal) else self.places.get(x)
+        if isinstance(x, Literal):
+            return Operand(x, Scalar(x))
+        place = self.places.get(x)
         if isinstance(place, Scalar):
             return Operand(place.atom, place)
-        if self.home.get(x) == group:  # type: ignore[arg-type]
+        if self.home.get(x) == group:
             return Operand(x, None)
-        again = self.repeat(x, group, shape)  # type: ignore[arg-type]
+        again = self.repeat(x, group, shape)
         if again is not None:
             return Operand(again, None)
         view, _ = self.view(x)
@@ -368,6 +376,8 @@ def _output_buffers(graph: Graph) -> dict[Var, int]:
 
     A reshaped result has the memory of what was reshaped.
     """
+    if not any(x.aval.shape for x in graph.outputs):
+        return {}
     made = {equation.out: equation for equation in graph.equations}
     found: dict[Var, int] = {}
     for i, x in enumerate(graph.outputs):
@@ -388,6 +398,8 @@ def _parts_of_stacks(graph: Graph) -> dict[Var, tuple[Var, int]]:
     What is reshaped and then concatenated, as by `stack`, is a part too. Only what nests store element by element can
     lie in a part of a buffer: sums and products begin by setting a whole one.
     """
+    if not any(equation.primitive is ops.concatenate for equation in graph.equations):
+        return {}
     made = {equation.out: equation for equation in graph.equations}
     found: dict[Var, tuple[Var, int]] = {}
     for primitive, inputs, params, out in graph.equations:

@@ -29,6 +29,14 @@ def _loops(graph: Graph) -> Graph:
     return reduced if changed is reduced else loops(changed, optimise)
 
 
+def _reformed(graph: Graph) -> Graph:
+    """The graph with products, loops and sums in other forms, which may have made what was there already."""
+    before = graph
+    for run in (products, _lanes, _loops, sums, totals):
+        graph = run(graph)
+    return graph if graph is before else cse(graph)
+
+
 PIPELINE = (
     pairs,
     factors,
@@ -36,12 +44,7 @@ PIPELINE = (
     stencils,
     cse,
     dce,
-    products,
-    _lanes,
-    _loops,
-    sums,
-    totals,
-    cse,
+    _reformed,
     stacks,
     overlaps,
     turns,

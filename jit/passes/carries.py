@@ -52,6 +52,9 @@ def _part(loop: Loop, place: int, readers: Sequence[Equation]) -> Params | None:
 
 def _changed(graph: Graph, form: Primitive, form_of: _Form) -> Graph:
     """The graph with `form` of what is carried in its place, wherever `form_of` gives parameters for it."""
+    uses = uses_of(graph)
+    if not uses:
+        return graph
     readers: defaultdict[Atom, list[Equation]] = defaultdict(list)
     for equation in graph.equations:
         for x in equation.inputs:
@@ -60,7 +63,7 @@ def _changed(graph: Graph, form: Primitive, form_of: _Form) -> Graph:
     for x in (*graph.outputs, *graph.guards):
         readers[x].append(Equation(ops.stop_gradient, (x,), (), Var(x.aval)))
     changes: dict[object, _Change] = {}
-    for key, results in uses_of(graph).items():
+    for key, results in uses.items():
         loop: Loop = dict(results[0].params)["loop"]
         lasts = {dict(x.params)["pick"]: x.out for x in results}
         forms = {i: form_of(loop, i, readers[lasts[i]] if i in lasts else ()) for i in range(loop.carried)}

@@ -12,12 +12,13 @@ def cse(graph: Graph) -> Graph:
     first: dict[Any, Var] = {}
     renamed: dict[Any, Atom] = {}
     equations = []
-    for primitive, inputs, params, out in graph.equations:
-        inputs = tuple([renamed.get(x, x) if type(x) is Var else x for x in inputs])
-        key = (primitive, params, *[x if type(x) is Var else _identity(x) for x in inputs])
-        earlier = first.setdefault(key, out)
+    for equation in graph.equations:
+        primitive, inputs, params, out = equation
+        known = tuple([renamed.get(x, x) if type(x) is Var else x for x in inputs])
+        key = known if Literal not in map(type, known) else tuple(map(_identity, known))
+        earlier = first.setdefault((primitive, params, key), out)
         if earlier is out:
-            equations.append(Equation(primitive, inputs, params, out))
+            equations.append(equation if known == inputs else Equation(primitive, known, params, out))
         else:
             renamed[out] = earlier
     results = [tuple([renamed.get(x, x) if type(x) is Var else x for x in xs]) for xs in (graph.guards, graph.outputs)]

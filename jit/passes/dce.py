@@ -7,10 +7,10 @@ from ..graph import Graph
 
 def dce(graph: Graph) -> Graph:
     """The graph without the equations that neither outputs nor guards need."""
-    live = {id(x) for x in (*graph.outputs, *graph.guards)}
+    live = {*graph.outputs, *graph.guards}
     kept = []
     for equation in reversed(graph.equations):
-        if id(equation.out) in live:
+        if equation.out in live:
             kept.append(equation)
-            live.update([id(x) for x in equation.inputs])
+            live.update(equation.inputs)
     return graph._replace(equations=tuple(kept[::-1]))

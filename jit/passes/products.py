@@ -30,6 +30,8 @@ def products(graph: Graph) -> Graph:
 
     In double precision alone, since other sums are more accurate than products.
     """
+    if not any(equation.primitive is ops.sum for equation in graph.equations):
+        return graph
     uses = Counter([id(x) for equation in graph.equations for x in equation.inputs])
     uses.update([id(x) for x in (*graph.guards, *graph.outputs)])
     made = {equation.out: equation for equation in graph.equations}

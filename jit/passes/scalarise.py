@@ -70,6 +70,8 @@ def _apart(graph: Graph, chosen: set[Var]) -> Graph:
 def _chosen(graph: Graph) -> set[Var]:
     """What the equations to take apart define: sets that feed each other, with many equations and few borders."""
     equations = graph.equations
+    if not any(map(_is_array, (*graph.inputs, *graph.captures, *[e.out for e in equations]))):
+        return set()
     arrays = {e.out: e for e in equations if _touches_arrays(e) and _is_tiny(e)}
     if len(arrays) < LEAST:
         return set()

@@ -32,6 +32,8 @@ class _Padded(NamedTuple):
 
 def stencils(graph: Graph) -> Graph:
     """The graph with every slice of a sum of unslices, which nobody else reads, as a sum of slices."""
+    if not any(equation.primitive is ops.unslice for equation in graph.equations):
+        return graph
     uses = Counter([x for equation in graph.equations for x in equation.inputs])
     uses.update([*graph.outputs, *graph.guards])
     made: dict[Atom, tuple[int, Equation]] = {}
