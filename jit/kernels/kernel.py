@@ -134,13 +134,12 @@ def _circumstances() -> str:
 
 def build(graph: Graph, name: str) -> Kernel:
     """Compiles a graph."""
-    program = blocked(fuse(graph))
-    planned = plan(program)
+    program, planned = _planned(graph)
     workspace = planned.size if is_length(planned.size) or planned.size > STACK else 0
     signature = _signature(graph, workspace)
     arguments = ", ".join(f"a{i}" for i in range(len(signature.args)))
     namespace: dict[str, Any] = {
-        "codegen": _codegen(name, program, planned, workspace),
+        "codegen": _codegen(name, graph, [(program, planned)], workspace),
         "signature": signature,
     }
     source = f"def body(context, {arguments}):\n    return signature, codegen\n" if arguments else (
@@ -153,6 +152,12 @@ def build(graph: Graph, name: str) -> Kernel:
     with _effort(1 if is_long(planned) else 3):
         made = numba.njit(signature, **options)(namespace[name])
     return Kernel(name, graph, workspace, _result(made).entry_point, made)
+
+
+def _planned(graph: Graph) -> tuple[Program, Plan]:
+    """The program of a graph, and where its arrays lie."""
+    program = blocked(fuse(graph))
+    return program, plan(program)
 
 
 def is_long(planned: Plan) -> bool:
@@ -179,8 +184,7 @@ def _effort(level: int) -> Iterator[None]:
 
 def draft(graph: Graph) -> str:
     """The body of a kernel as text, which nothing compiles."""
-    program = blocked(fuse(graph))
-    planned = plan(program)
+    program, planned = _planned(graph)
     module = ir.Module()
     n, m = len(graph.inputs), len(graph.captures)
     arrays = [i for i, x in enumerate(graph.outputs) if x.aval.shape != ()]
@@ -257,9 +261,11 @@ def _argument(aval: Aval) -> Any:
     return numba.from_dtype(aval.dtype) if aval.shape == () else Dense(aval)
 
 
-def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Callable[..., Any]:
-    """What Numba calls to have the body of a kernel emitted."""
-    graph = program.graph
+def _codegen(name: str, graph: Graph, ready: list[tuple[Program, Plan]], workspace: int) -> Callable[..., Any]:
+    """What Numba calls to have the body of a kernel emitted; the first time it takes what is `ready`.
+
+    Numba holds on to the last hundred functions of this kind, and a program can be larger than all else.
+    """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Sequence[Any]) -> Any:
         if graph.together:
@@ -294,6 +300,7 @@ def _codegen(name: str, program: Program, planned: Plan, workspace: int) -> Call
         builder.store(builder.insert_value(ir.Constant(result, None), why, 0), slot)
         builder.branch(end)
         builder.position_at_end(body)
+        program, planned = ready.pop() if ready else _planned(graph)
         work = found[-1].pointer if workspace else _stack(builder, planned.size)
         memory = Memory(dict(enumerate(pointers[:n])), dict(enumerate(pointers[n : n + m])), outputs, work)
         status, scalars, tasks = emit(builder, name, program, planned, memory)
