@@ -171,7 +171,7 @@ def test_the_state_of_a_long_program_has_room_for_every_scalar():
 
         def keep(layout, x):
             original(layout, x)
-            ends.append(layout.slots[x].offset + 8)
+            ends.append(layout.slot(x).offset + 8)
 
         patch.setattr(Layout, "keep", keep)
         graph = graph_after(products, np.linspace(0.5, 1.0, 6))

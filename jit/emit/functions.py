@@ -59,9 +59,9 @@ class Functions:
         made.linkage = "internal"
         return made
 
-    def piece(self) -> ir.Function:
+    def piece(self, kind: type[ir.Function]) -> ir.Function:
         """A new function that is given the status, the addresses of all buffers, and its part of the table."""
-        return apart(self.module, self.next_name(), 3)
+        return apart(self.module, self.next_name(), 3, kind)
 
     @cached_property
     def interpreter(self) -> Interpreter:
@@ -87,13 +87,13 @@ class Registers(dict[Atom, ir.Value]):
         self.places: dict[Atom, View] = {}
 
     def __missing__(self, atom: Atom) -> ir.Value:
-        slot = self.layout.slots.get(atom)
+        slot = self.layout.slot(atom)
         location = self.layout.view(self.places[atom]) if slot is None else slot
         self[atom] = load(self.builder, self.address(location), atom.aval.dtype)
         return self[atom]
 
     def spill(self, atom: Atom) -> None:
         """Puts a new scalar where other pieces find it, if they read it."""
-        slot = self.layout.slots.get(atom)
+        slot = self.layout.slot(atom)
         if slot is not None:
             store(self.builder, self[atom], self.address(slot), atom.aval.dtype)

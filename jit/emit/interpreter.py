@@ -138,8 +138,8 @@ class Rows:
         first, second, third = (*operands, 0, 0)[:3]
         self.layout.slots[entry.equation.out] = self.append(kind, first, second | third << _HALF)  # type: ignore[union-attr]
 
-    def append(self, kind: int, first: int, rest: int) -> Any:
-        """Adds a row, and gives the slot of what it makes."""
+    def append(self, kind: int, first: int, rest: int) -> int:
+        """Adds a row, and gives the number of the slot of what it makes."""
         self.script.rows.extend(_ROW.pack(kind, first, rest))
         return self.layout.next()
 
@@ -152,7 +152,7 @@ class Rows:
         if known is None:
             assert isinstance(operand.place, View)
             known = self.layout.slots[atom] = self.append(self._loading(atom), 0, self.location(operand.place))
-        return self.layout.number(known)
+        return known
 
     def constant(self, x: Literal) -> int:
         content = x.value.tobytes()
@@ -160,7 +160,7 @@ class Rows:
         if key not in self.constants:
             kind = self.interpreter.kind("constant", self._constant)
             number = struct.unpack("=q", content.ljust(8, b"\0"))[0]
-            self.constants[key] = self.layout.number(self.append(kind, 0, number))
+            self.constants[key] = self.append(kind, 0, number)
         return self.constants[key]
 
     def location(self, view: View) -> int:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..graph import Atom, Var
 from ..lowering.plan import weight
 from ..lowering.program import (
     Blocks,
     Choose,
+    Compute,
+    Entry,
     Fill,
+    Gather,
     Nest,
     Program,
     Reduce,
@@ -32,31 +35,35 @@ from ..lowering.program import (
 # A piece ends between these weights.
 SMALLEST, LARGEST = 75, 225
 _WORD = 2**64 - 1
+_ENTRIES = frozenset({Compute, Gather, Reduce, Store, Scatter})
+#: What stands between two places where a program can be cut: a step, or an entry of a nest of shape ().
+Part = Step | Entry
 
 
 def pieces(steps: Sequence[Step]) -> Iterator[list[Step]]:
     """The steps in stretches that are functions of a good size; a nest of shape () can be cut between its entries."""
-    parts = [part for step in steps for part in _parts(step)]
+    parts = [part for step in steps for part in (step.entries if _is_scalar(step) else (step,))]
     begin = 0
-    for end in _cuts([weight(part) for part in parts], _marks(parts)):
+    weights = [1 if _is_entry(part) else weight(part) for part in parts]  # type: ignore[arg-type]
+    for end in _cuts(weights, _marks(parts)):
         yield list(_joined(parts[begin:end]))
         begin = end
 
 
-def _parts(step: Step) -> list[Step]:
-    return [Nest((), (entry,)) for entry in step.entries] if _is_scalar(step) else [step]  # type: ignore[union-attr]
-
-
-def _is_scalar(step: Step) -> bool:
+def _is_scalar(step: Step) -> TypeGuard[Nest]:
     return type(step) is Nest and step.shape == ()
 
 
-def _joined(parts: list[Step]) -> Iterator[Step]:
-    for scalar, stretch in groupby(parts, _is_scalar):
-        if scalar:
-            yield Nest((), tuple([part.entries[0] for part in stretch]))  # type: ignore[union-attr]
+def _is_entry(part: Part) -> TypeGuard[Entry]:
+    return type(part) in _ENTRIES
+
+
+def _joined(parts: list[Part]) -> Iterator[Step]:
+    for is_entry, stretch in groupby(parts, _is_entry):
+        if is_entry:
+            yield Nest((), tuple(stretch))  # type: ignore[arg-type]
         else:
-            yield from stretch
+            yield from stretch  # type: ignore[misc]
 
 
 def _cuts(weights: list[int], marks: list[int]) -> Iterator[int]:
@@ -73,7 +80,7 @@ def _cuts(weights: list[int], marks: list[int]) -> Iterator[int]:
         yield begin
 
 
-def _marks(parts: list[Step]) -> list[int]:
+def _marks(parts: list[Part]) -> list[int]:
     """For each part a number that the sixteen parts up to it give."""
     kinds: dict[Any, int] = {}
     mark, found = 0, []
@@ -84,12 +91,13 @@ def _marks(parts: list[Step]) -> list[int]:
     return found
 
 
-def _kind(part: Step) -> Any:
+def _kind(part: Part) -> Any:
+    if isinstance(part, Store | Scatter):
+        return "store"
+    if _is_entry(part):
+        return part.equation.primitive, part.equation.params  # type: ignore[union-attr]
     if isinstance(part, Nest):
-        if part.shape != ():
-            return part.shape, len(part.entries)
-        (entry,) = part.entries
-        return "store" if isinstance(entry, Store | Scatter) else (entry.equation.primitive, entry.equation.params)
+        return part.shape, len(part.entries)
     if isinstance(part, Blocks):
         return part.rows, len(part.steps)
     if isinstance(part, Repeat):

@@ -45,7 +45,7 @@ from .open import Sizes
 from .outline import decided, last_reads, makes, pieces
 from .repeat import repeat
 from .shared import share_steps
-from .types import INDEX, POINTER, constant, element, index, load, memory_type, opaque, store
+from .types import INDEX, POINTER, AsItIs, constant, element, index, load, memory_type, opaque, store
 from .wiring import Layout, Location, Wiring
 
 # In a program of more nests than this none is inlined, or its body would grow without bound.
@@ -177,11 +177,10 @@ class _Body:
         """The function of a piece."""
         made = self.functions.made.get(wired.key)
         if made is None:
-            made = self.functions.made[wired.key] = self.functions.piece()
-            if all(isinstance(step, Nest) for step in steps):
-                # Scalars, and calls of what is compiled with care: LLVM takes a third less time for the whole kernel if
-                # it translates them as they are, and calls of it take 2 to 5 % longer.
-                made.attributes.add("optnone")
+            # Scalars, and calls of what is compiled with care: LLVM takes a third less time for the whole kernel if it
+            # translates them as they are, and calls of it take 2 to 5 % longer.
+            kind = AsItIs if all(isinstance(step, Nest) for step in steps) else ir.Function
+            made = self.functions.made[wired.key] = self.functions.piece(kind)
             self.functions.weight += sum(map(weight, steps))
             b = ir.IRBuilder(made.append_basic_block("entry"))
             status, memories, table = made.args

@@ -38,6 +38,7 @@ MOST_MARKS = 8
 # for others lies at even distances.
 STATE = -1
 NEAR = 512
+_WORK = ("work", 0)
 
 
 class Location(NamedTuple):
@@ -52,11 +53,11 @@ class Location(NamedTuple):
 
 
 class Layout:
-    """Where arrays and scalars lie; `slots` has the place of each scalar that several pieces use."""
+    """Where arrays and scalars lie; `slots` has the number of the slot of each scalar that several pieces use."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.slots: dict[Atom, Location] = {}
+        self.slots: dict[Atom, int] = {}
         self.count = 0
 
     def view(self, view: View) -> Location:
@@ -64,27 +65,29 @@ class Layout:
         buffer = view.buffer
         offset = view.offset * buffer.dtype.itemsize
         if buffer.kind == "work":
-            return Location(("work", 0), buffer.number, self.plan.offsets[buffer.number] + offset)
+            return Location(_WORK, buffer.number, self.plan.offsets[buffer.number] + offset)
         return Location((buffer.kind, buffer.position), buffer.number, offset)
 
     def keep(self, x: Var) -> None:
         """Gives a scalar the next slot."""
         self.slots[x] = self.next()
 
-    def next(self) -> Location:
-        """The next slot."""
-        assert self.plan.state is not None
+    def next(self) -> int:
+        """The number of the next slot."""
         self.count += 1
-        return Location(("work", 0), STATE, self.plan.state + 8 * (self.count - 1))
+        return self.count - 1
 
-    def number(self, slot: Location) -> int:
-        """Which of the slots it is."""
+    def slot(self, x: Atom) -> Location | None:
+        """The slot of a scalar, if it has one."""
+        number = self.slots.get(x)
+        if number is None:
+            return None
         assert self.plan.state is not None
-        return (slot.offset - self.plan.state) // 8
+        return Location(_WORK, STATE, self.plan.state + 8 * number)
 
     def atom(self, operand: Operand) -> Location:
         """Where a scalar that no register holds lies."""
-        slot = self.slots.get(operand.atom)
+        slot = self.slot(operand.atom)
         if slot is not None:
             return slot
         assert isinstance(operand.place, View)
@@ -181,7 +184,7 @@ class Wiring:
 
     def makes(self, x: Var) -> Any:
         self.numbers[x] = len(self.numbers)
-        slot = self.layout.slots.get(x)
+        slot = self.layout.slot(x)
         return None if slot is None else self.relative(slot)
 
     def placed(self, view: View) -> Any:

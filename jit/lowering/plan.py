@@ -48,8 +48,7 @@ def plan(program: Program) -> Plan:
     whole = sum(map(weight, program.steps))
     if whole <= LONG:
         return Plan(offsets, total, None)
-    entries = [(nest, entry) for step in program.steps for nest in nests(step) for entry in nest.entries]
-    slots = sum([_slots(nest, entry, whole > HUGE) for nest, entry in entries])
+    slots = sum([_slots(nest, whole > HUGE) for step in program.steps for nest in nests(step)])
     return Plan(offsets, total + 8 * max(slots, 1), total)
 
 
@@ -58,14 +57,19 @@ def weight(step: Step) -> int:
     return len(step.entries) if isinstance(step, Nest) and step.shape == () else CALL
 
 
-def _slots(nest: Nest, entry: Entry, interpreted: bool) -> int:
-    """How many slots an entry needs at most."""
+def _slots(nest: Nest, interpreted: bool) -> int:
+    """How many slots the entries of a nest need at most."""
     if interpreted and nest.shape == ():
-        # Each of its operands may have to be put into one as well.
-        return 1 + len(entry.operands)
+        # Each of their operands may have to be put into one as well.
+        return sum([1 + len(entry.operands) for entry in nest.entries])
+    return sum([_is_kept(nest, entry) for entry in nest.entries])
+
+
+def _is_kept(nest: Nest, entry: Entry) -> bool:
+    """Whether an entry makes a scalar that may be kept in a slot."""
     if isinstance(entry, Reduce):
-        return int(entry.target is None)
-    return int(nest.shape == () and isinstance(entry, Compute | Gather))
+        return entry.target is None
+    return nest.shape == () and isinstance(entry, Compute | Gather)
 
 
 def _first_fit(lives: list[tuple[Buffer, int, int]]) -> tuple[dict[int, int], int]:

@@ -278,7 +278,8 @@ def views(step: Step) -> Iterator[View]:
     if isinstance(step, Nest):
         for entry in step.entries:
             yield from [x.place for x in entry.operands if isinstance(x.place, View)]
-            yield from touched(entry)
+            if not isinstance(entry, Compute):
+                yield from touched(entry)
     elif isinstance(step, Blocks):
         for inner in step.steps:
             yield from views(inner)
