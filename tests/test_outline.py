@@ -1,6 +1,7 @@
 """Long programs in pieces: results, guards and indices are those of one function."""
 
 import re
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,21 +11,26 @@ from hypothesis import strategies as st
 from autograd import ops
 from jit.emit import outline, wiring
 from jit.emit import program as program_module
-from jit.emit.outline import pieces
+from jit.emit.interpreter import entries_of, in_runs, is_plain, surprises
+from jit.emit.outline import pieces, variety
 from jit.lowering import plan as plan_module
-from jit.lowering.plan import CALL, weight
-from jit.lowering.program import Nest
+from jit.lowering.plan import CALL, HUGE, NEARLY_HUGE, most_compiled, weight
+from jit.lowering.program import Nest, Store, View
 from tests.graphs import check, compiled, program_of, with_gradient
 from tests.mixtures import mixtures
 from tests.programs import programs
 
 
-def in_pieces(f, *inputs, size=2, inlined=16, addresses=64, huge=1000, rtol=1e-9):
-    """`f` compiled with limits that take even a short function to pieces, of which `huge` weight is compiled."""
+def in_pieces(f, *inputs, size=2, inlined=16, addresses=64, huge=1000, sorts=False, rtol=1e-9):
+    """`f` compiled with limits that take even a short function to pieces, of which `huge` weight is compiled.
+
+    With `sorts` the interpreter has its rows in another order.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_module, "LONG", 0)
         patch.setattr(plan_module, "HUGE", huge)
-        patch.setattr(program_module, "HUGE", huge)
+        patch.setattr(program_module, "NEARLY_HUGE", huge)
+        patch.setattr(program_module._Body, "sorts", lambda *_: sorts)
         patch.setattr(outline, "SMALLEST", size)
         patch.setattr(outline, "LARGEST", 2 * size)
         patch.setattr(program_module, "MOST_INLINED", inlined)
@@ -33,15 +39,15 @@ def in_pieces(f, *inputs, size=2, inlined=16, addresses=64, huge=1000, rtol=1e-9
 
 
 @settings(max_examples=15)
-@given(programs(smooth=False, most_steps=12), st.sampled_from([-1, 20, 1000]))
-def test_programs_in_pieces(program, huge):
-    in_pieces(with_gradient(program, len(program.shapes)), *program.inputs(), huge=huge)
+@given(programs(smooth=False, most_steps=12), st.sampled_from([-1, 20, 1000]), st.booleans())
+def test_programs_in_pieces(program, huge, sorts):
+    in_pieces(with_gradient(program, len(program.shapes)), *program.inputs(), huge=huge, sorts=sorts)
 
 
 @settings(max_examples=20, derandomize=True)
-@given(mixtures(), st.sampled_from([-1, 1000]))
-def test_mixtures_in_pieces(mixture, huge):
-    in_pieces(mixture, *mixture.inputs, size=1, inlined=0, huge=huge, rtol=1e-5)
+@given(mixtures(), st.sampled_from([-1, 1000]), st.booleans())
+def test_mixtures_in_pieces(mixture, huge, sorts):
+    in_pieces(mixture, *mixture.inputs, size=1, inlined=0, huge=huge, sorts=sorts, rtol=1e-5)
 
 
 def scalars_and_loops(x, i):
@@ -59,10 +65,12 @@ def scalars_and_loops(x, i):
 
 @pytest.mark.parametrize("huge", [-1, 30, 1000])
 @pytest.mark.parametrize(("size", "inlined", "addresses"), [(1, 0, 64), (10, 16, 4), (25, 0, 0), (1000, 0, 64)])
-def test_pieces_between_loops_and_guards(size, inlined, addresses, huge):
+@pytest.mark.parametrize("sorts", [False, True])
+def test_pieces_between_loops_and_guards(sorts, size, inlined, addresses, huge):
     x = np.linspace(-0.5, 0.5, 70)
     i = np.arange(70)[::-1].copy()
-    run = in_pieces(scalars_and_loops, x, i, size=size, inlined=inlined, addresses=addresses, huge=huge)
+    limits = {"size": size, "inlined": inlined, "addresses": addresses, "huge": huge, "sorts": sorts}
+    run = in_pieces(scalars_and_loops, x, i, **limits)
     assert len(run.graph.guards) == 4
     assert any(isinstance(step, Nest) and step.shape for step in run.kernel.program.steps)
 
@@ -192,10 +200,40 @@ def irregular(length):
     return function
 
 
+def test_rows_in_another_order_keep_what_they_wait_for():
+    steps = program_of(with_gradient(irregular(600), 1), np.linspace(0.1, 0.9, 4)).steps
+    entries = entries_of([step for step in steps if is_plain([step])])
+    ordered = in_runs(entries)
+    place = {id(entry): i for i, entry in enumerate(ordered)}
+    assert len(place) == len(entries) > 600
+    made = {entry.equation.out: place[id(entry)] for entry in entries if not isinstance(entry, Store)}
+    for entry in entries:
+        assert all(made.get(x.atom, -1) < place[id(entry)] for x in entry.operands)
+    stores = [isinstance(entry, Store) for entry in entries]
+    reads = [any(isinstance(x.place, View) for x in entry.operands) for entry in entries]
+    for i, j in combinations(range(len(entries)), 2):
+        if (stores[i] and (stores[j] or reads[j])) or (reads[i] and stores[j]):
+            assert place[id(entries[i])] < place[id(entries[j])]
+    assert surprises(ordered) < surprises(entries)
+
+
+def test_the_larger_a_program_the_less_is_compiled():
+    assert most_compiled(NEARLY_HUGE, True) == most_compiled(10**6, False) == HUGE
+    assert most_compiled(10**6, True) == HUGE // 3 < most_compiled(NEARLY_HUGE + 8_000, True) < HUGE
+
+
+def test_pieces_that_are_alike_are_no_variety():
+    steps = program_of(irregular(600), np.linspace(0.1, 0.9, 4)).steps
+    cut = list(pieces(steps))
+    whole = sum(weight(step) for step in steps)
+    assert whole / 2 < variety(cut) <= whole
+    assert variety([*cut, *cut]) == variety(cut)
+
+
 def test_a_huge_program_is_interpreted_in_part():
     x = np.linspace(0.1, 0.9, 4)
     f = with_gradient(irregular(600), 1)
-    values = [in_pieces(f, x, size=40, huge=huge) for huge in (-1, 300, 10**6)]
+    values = [in_pieces(f, x, size=40, huge=huge, sorts=True) for huge in (-1, 300, 10**6)]
     interpreted, mixed, whole = (made.kernel.llvm for made in values)
     assert interpreted.count("switch i32") == mixed.count("switch i32") == 1
     assert "switch i32" not in whole

@@ -6,7 +6,7 @@ so that the iterations of an unrolled loop are cut alike, and their pieces can s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, TypeGuard
 
@@ -42,12 +42,22 @@ Part = Step | Entry
 
 def pieces(steps: Sequence[Step]) -> Iterator[list[Step]]:
     """The steps in stretches that are functions of a good size; a nest of shape () can be cut between its entries."""
-    parts = [part for step in steps for part in (step.entries if _is_scalar(step) else (step,))]
+    parts = [part for step in steps for part in _parts(step)]
     begin = 0
     weights = [1 if _is_entry(part) else weight(part) for part in parts]  # type: ignore[arg-type]
     for end in _cuts(weights, _marks(parts)):
         yield list(_joined(parts[begin:end]))
         begin = end
+
+
+def variety(cut: Iterable[Sequence[Step]]) -> int:
+    """The weight of the pieces that differ in what they do; those that do not may share their functions."""
+    found = {tuple([_kind(part) for step in steps for part in _parts(step)]): steps for steps in cut}
+    return sum([weight(step) for steps in found.values() for step in steps])
+
+
+def _parts(step: Step) -> Sequence[Part]:
+    return step.entries if _is_scalar(step) else (step,)
 
 
 def _is_scalar(step: Step) -> TypeGuard[Nest]:

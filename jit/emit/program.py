@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ from llvmlite import ir
 from autograd.custom import custom_call
 
 from ..graph import Literal
-from ..lowering.plan import HUGE, Plan, plan, weight
+from ..lowering.plan import NEARLY_HUGE, Plan, most_compiled, plan, weight
 from ..lowering.program import (
     Blocks,
     Buffer,
@@ -37,12 +39,12 @@ from .calls import CALLS, foreign
 from .choose import choose
 from .functions import Functions, Registers, moved
 from .interface import interface
-from .interpreter import Rows, Script, is_plain
+from .interpreter import Rows, Script, entries_of, in_runs, is_plain, surprises
 from .lapack import ROUTINES
 from .loops import loop
 from .nest import scalars
 from .open import Sizes
-from .outline import decided, last_reads, makes, pieces
+from .outline import decided, last_reads, makes, pieces, variety
 from .repeat import repeat
 from .shared import share_steps
 from .types import INDEX, POINTER, AsItIs, constant, element, index, load, memory_type, opaque, store
@@ -50,6 +52,8 @@ from .wiring import Layout, Location, Wiring
 
 # In a program of more nests than this none is inlined, or its body would grow without bound.
 MOST_INLINED = 16
+# So many pieces show whether a processor would guess less than this part as often wrong if the rows had another order.
+SEEN, SORTED = 32, 0.6
 
 
 class Memory(NamedTuple):
@@ -118,6 +122,13 @@ def _given(b: ir.IRBuilder, memories: ir.Value, table: ir.Value, entry: int) -> 
     return b.gep(base, [offset], inbounds=True, source_etype=ir.IntType(8))
 
 
+class _Piece(NamedTuple):
+    """A call of a piece, and where in the table its addresses are."""
+
+    function: ir.Function
+    wiring: int
+
+
 class _Body:
     """The steps of a function in the making; `address` gives that of a location."""
 
@@ -135,26 +146,45 @@ class _Body:
 
     def pieces(self, program: Program, memories: dict[tuple[str, int], ir.Value]) -> None:
         """Emits a long program: its pieces as functions, and the calls of them."""
-        b = self.builder
         cut = list(pieces(program.steps))
         last = last_reads(program, cut)
         numbers = {memory: i for i, memory in enumerate(memories)}
         table: list[int] = []
-        rows: Rows | None = None
-        calls: list[tuple[ir.Function, int] | Script] = []
+        calls: list[_Piece | Script] = []
+        waiting: list[Step] = []
+        whole = variety(cut) if self.layout.plan.interpreted else 0
+        sorts = whole > NEARLY_HUGE and self.sorts(cut)
+        most = most_compiled(whole, sorts) if self.layout.plan.interpreted else inf
+
+        @cache
+        def rows() -> Rows:
+            return Rows(self.functions.interpreter, self.layout, numbers)
+
+        def interpret() -> None:
+            if waiting:
+                entries = entries_of(waiting)
+                calls.append(rows().of(in_runs(entries) if sorts else entries))
+                waiting.clear()
+
         for i, steps in enumerate(cut):
-            if self.functions.weight > HUGE and is_plain(steps):
-                rows = rows or Rows(self.functions.interpreter, self.layout, numbers)
-                if not calls or not isinstance(calls[-1], Script):
-                    calls.append(rows.begin())
-                rows.add(steps)
+            if self.functions.weight > most and is_plain(steps):
+                waiting += steps
                 continue
+            interpret()
             for x in makes(steps):
                 if last.get(x, i) > i:
                     self.layout.keep(x)
             wired = Wiring(self.layout, steps)
-            calls.append((self.piece(wired, steps), 8 * len(table)))
+            calls.append(_Piece(self.piece(wired, steps), 8 * len(table)))
             table += [x for memory, _, offset in wired.given.values() for x in (8 * numbers[memory], offset)]
+        interpret()
+        self.run(calls, table, memories)
+
+    def run(
+        self, calls: Sequence[_Piece | Script], table: Sequence[int], memories: dict[tuple[str, int], ir.Value]
+    ) -> None:
+        """Emits the calls of pieces, and of the interpreter, in their order."""
+        b = self.builder
         known = opaque(b, alloca(b, ir.ArrayType(POINTER, len(memories))))
         for i, address in enumerate(memories.values()):
             b.store(address, moved(b, known, 8 * i))
@@ -163,7 +193,13 @@ class _Body:
             if isinstance(call, Script):
                 self.interpreted(call, known, memories["work", 0])
             else:
-                b.call(call[0], [self.noted(), known, moved(b, lies, call[1])])
+                b.call(call.function, [self.noted(), known, moved(b, lies, call.wiring)])
+
+    def sorts(self, cut: Sequence[Sequence[Step]]) -> bool:
+        """Whether the interpreter is faster with rows in another order."""
+        # The last pieces are interpreted in any case, and the others are like them.
+        last = entries_of([step for steps in cut[-SEEN:] if is_plain(steps) for step in steps])
+        return surprises(in_runs(last)) < SORTED * surprises(last)
 
     def interpreted(self, script: Script, memories: ir.Value, work: ir.Value) -> None:
         """Calls the interpreter."""

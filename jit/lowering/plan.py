@@ -14,7 +14,9 @@ ALIGNMENT = 64
 # A program of more weight is compiled in pieces.
 LONG = 1500
 # The pieces that are compiled have at most about so much weight together; the scalars of all others are interpreted.
-HUGE = 15_000
+# Of a program of more weight than the second number fewer are, down to a third, if the interpreter is fast: they gain
+# little of a call. What is interpreted of a smaller one a processor learns by heart.
+HUGE, NEARLY_HUGE = 15_000, 20_000
 # What a call weighs: its arguments are about as many instructions.
 CALL = 8
 
@@ -22,12 +24,14 @@ CALL = 8
 class Plan(NamedTuple):
     """The byte offset of each work buffer, by its number, and the size of the workspace in bytes.
 
-    `state` is where the scalars of a long program lie between its pieces, `None` for a short one.
+    `state` is where the scalars of a long program lie between its pieces, `None` for a short one. If scalars may be
+    `interpreted`, there is room for all that the interpreter makes.
     """
 
     offsets: dict[int, int]
     size: int
     state: int | None
+    interpreted: bool = False
 
 
 def plan(program: Program) -> Plan:
@@ -49,7 +53,12 @@ def plan(program: Program) -> Plan:
     if whole <= LONG:
         return Plan(offsets, total, None)
     slots = sum([_slots(nest, whole > HUGE) for step in program.steps for nest in nests(step)])
-    return Plan(offsets, total + 8 * max(slots, 1), total)
+    return Plan(offsets, total + 8 * max(slots, 1), total, whole > HUGE)
+
+
+def most_compiled(whole: int, fast: bool) -> int:
+    """How much is compiled at most of pieces of so much weight that differ, where the interpreter is fast or not."""
+    return max(HUGE // 3, HUGE - max(whole - NEARLY_HUGE, 0) // 2) if fast else HUGE
 
 
 def weight(step: Step) -> int:
