@@ -45,7 +45,7 @@ from .program import (
 # of matrices on one term, one with a vector on an element that it reads.
 WORTH = 100_000_000
 # The part of it that is enough in a loop: from one step to the next the threads do not fall asleep.
-_IN_LOOP = 0.3
+_IN_LOOP = 0.15
 _CHEAP, _COSTLY, _TERM, _READ = 150, 1500, 100, 1500
 # Into how many tasks rows are divided, and how many bytes the rows of a block have.
 TASKS, _BYTES = 16, 128 * 1024
