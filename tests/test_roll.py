@@ -530,3 +530,32 @@ def test_a_sum_that_the_loop_reads_is_carried():
 
     random = np.random.default_rng(1)
     check(f, random.normal(size=(20, 20)) * 0.1, random.normal(size=(12, 20)) * 0.1)
+
+
+def test_a_loop_that_goes_back_over_what_another_one_made():
+    """A gradient by hand: the states, read five times in each step, are one stack, which is not put together again."""
+
+    def f(u, rate):
+        states = []
+        for _ in range(20):
+            p = np.pad(u, 1)
+            states.append(p)
+            u = u + rate * (p[2:] + p[:-2] - 2.0 * u)
+        g = 2.0 * u
+        total = np.zeros_like(rate)
+        for p in reversed(states):
+            total = total + g * (p[2:] + p[:-2] - 2.0 * p[1:-1])
+            q = np.pad(rate * g, 1)
+            g = g + q[2:] + q[:-2] - 2.0 * q[1:-1]
+        return np.sum(u**2), g, total
+
+    u, rate = np.cos(np.arange(30.0)), np.full(30, 0.2)
+    compiled = jit.compile(f)
+    graph = str(compiled.graph(u, rate))
+    assert graph.count("times,") == 2
+    assert "concatenate" not in graph
+    for found, expected in zip(compiled(u, rate), f(u, rate), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+    value, gradients = ag.value_and_grad(lambda u, rate: f(u, rate)[0], (0, 1))(u, rate)
+    for found, expected in zip(compiled(u, rate), (value, *gradients), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)

@@ -32,11 +32,13 @@ def _stack(equation: Equation, made: dict[Var, Equation]) -> list[Equation]:
     array, first = picks[0]
     whole = tuple([(0, n, 1) for n in array.aval.shape[1:]])
     start = first[0]
-    if type(start) is not int or picks != [(array, (start + i, *whole)) for i in range(len(picks))]:
+    # A loop that goes back over what another one made picks from the end on.
+    step = -1 if len(picks) > 1 and type(start) is int and picks[1][1][0] == start - 1 else 1
+    if type(start) is not int or picks != [(array, (start + step * i, *whole)) for i in range(len(picks))]:
         return [equation]
     part = Var(Aval((len(picks), *array.aval.shape[1:]), array.aval.dtype))
     order = (*range(1, axis + 1), 0, *range(axis + 1, array.aval.ndim))
     return [
-        Equation(ops.slice_, (array,), (("index", ((start, len(picks), 1), *whole)),), part),
+        Equation(ops.slice_, (array,), (("index", ((start, len(picks), step), *whole)),), part),
         Equation(ops.transpose, (part,), (("axes", order),), out),
     ]

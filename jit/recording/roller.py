@@ -96,6 +96,8 @@ class Roller:
         self.arrays: list[Any] = []
         # What is the same in every step, by what it is computed as in each of them.
         self.outside: dict[Atom, Var] = {}
+        # The arrays of what stands outside, by the identities of their elements.
+        self.stacked: dict[tuple[int, ...], Var] = {}
 
     def rotation(self, stretch: Stretch) -> int:
         """Where in the period an iteration begins so that the least is carried to the next one."""
@@ -312,7 +314,13 @@ class Roller:
         return self.prepared(ops.slice_, array, index=tuple(index))
 
     def array_of(self, atoms: Sequence[Atom]) -> Var:
-        """An array of what stands outside of the loop, an element for each step."""
+        """An array of what stands outside of the loop, an element for each step; the same one for the same atoms."""
+        key = tuple(map(id, atoms))
+        if key not in self.stacked:
+            self.stacked[key] = self.array_made_of(atoms)
+        return self.stacked[key]
+
+    def array_made_of(self, atoms: Sequence[Atom]) -> Var:
         made = [self.equations[self.index[x]] for x in atoms if isinstance(x, Var) and x in self.index]
         slices = [x for x in made if x.primitive is ops.slice_]
         if len(slices) == len(atoms) and len({x.inputs[0] for x in slices}) == 1:
