@@ -5,11 +5,13 @@ from .carries import parted
 from .cse import cse
 from .dce import dce
 from .factors import factors
+from .joins import joins
 from .lanes import lanes
 from .loops import loops
 from .overlaps import overlaps
 from .pairs import pairs
 from .products import products
+from .rotations import rotations
 from .scalarise import scalarise
 from .simplify import simplify
 from .stacks import stacks
@@ -42,6 +44,8 @@ PIPELINE = (
     factors,
     simplify,
     stencils,
+    joins,
+    rotations,
     cse,
     dce,
     _reformed,
@@ -64,6 +68,7 @@ __all__ = [
     "cse",
     "dce",
     "factors",
+    "joins",
     "lanes",
     "loops",
     "optimise",
@@ -71,6 +76,7 @@ __all__ = [
     "pairs",
     "parted",
     "products",
+    "rotations",
     "scalarise",
     "simplify",
     "stacks",
