@@ -41,25 +41,25 @@ def rotations(graph: Graph) -> Graph:
         return graph
     made: dict[Atom, Equation] = {equation.out: equation for equation in graph.equations}
     found = {equation.out: rotation for equation in concatenated if (rotation := _rotation(equation, made))}
-    groups: defaultdict[tuple[Atom, int], set[int]] = defaultdict(set)
-    for x, axis, _ in found.values():
-        groups[x, axis].add(0)
+    shifts: defaultdict[Atom, defaultdict[int, set[int]]] = defaultdict(lambda: defaultdict(lambda: {0}))
     for rotation in found.values():
-        groups[rotation.x, rotation.axis].add(rotation.shift)
+        shifts[rotation.x][rotation.axis].add(rotation.shift)
     around: dict[tuple[Atom, int], tuple[int, Var]] = {}
     equations: list[Equation] = []
     for equation in graph.equations:
-        rotation = found.get(equation.out)
-        shifts = () if rotation is None else groups[rotation.x, rotation.axis]
-        if rotation is None or len(shifts) < 3 or not _is_short(rotation, shifts):
+        rotated = found.get(equation.out)
+        if rotated is not None:
+            # Those for all axes at once, so that what reads them is one pass.
+            for axis, by in shifts.pop(rotated.x, {}).items():
+                if len(by) > 2 and max(by) - min(by) <= MOST_TWICE * rotated.x.aval.shape[axis]:
+                    equations += _around(rotated.x, axis, max(by), -min(by))
+                    around[rotated.x, axis] = max(by), equations[-1].out
+        if rotated is None or (rotated.x, rotated.axis) not in around:
             equations.append(equation)
             continue
-        x, axis, _ = rotation
-        if (x, axis) not in around:
-            equations += _around(x, axis, max(shifts), -min(shifts))
-            around[x, axis] = max(shifts), equations[-1].out
+        x, axis, _ = rotated
         before, whole = around[x, axis]
-        index = _index(x, axis, before - rotation.shift, x.aval.shape[axis])
+        index = _index(x, axis, before - rotated.shift, x.aval.shape[axis])
         equations.append(Equation(ops.slice_, (whole,), (("index", index),), equation.out))
     return graph._replace(equations=tuple(equations)) if around else graph
 
@@ -78,10 +78,6 @@ def _rotation(equation: Equation, made: Mapping[Atom, Equation]) -> _Rotation | 
     indices = [dict(part.params)["index"] for part in (last, first)]  # type: ignore[union-attr]
     wanted = [_index(x, axis, n - count, count), _index(x, axis, 0, n - count)]
     return _Rotation(x, axis, count) if indices == wanted and 0 < count < n else None
-
-
-def _is_short(rotation: _Rotation, shifts: Any) -> bool:
-    return max(shifts) - min(shifts) <= MOST_TWICE * rotation.x.aval.shape[rotation.axis]
 
 
 def _index(x: Atom, axis: int, start: int, count: int) -> tuple[Any, ...]:
