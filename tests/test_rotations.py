@@ -116,6 +116,18 @@ def test_parts_that_are_not_a_whole(bounds):
     check(f, X, X)
 
 
+def test_a_part_that_is_broadcast_is_no_part_of_the_sum():
+    x = RNG.normal(size=(10, 10))
+
+    def f(x):
+        first = ops.unslice(x[:, :4], index=((0, 10, 1), (0, 4, 1)), shape=(10, 10))
+        return x + first + ops.unslice(x[:1, 4:], index=((0, 1, 1), (4, 6, 1)), shape=(1, 10))
+
+    graph = graph_before(f, x)
+    assert joins(graph) is graph
+    check(f, x)
+
+
 def test_a_loop_of_periodic_steps():
     compiled = jit.value_and_grad(diffused, (0, 1))
     for factor in (1.0, 0.5):

@@ -41,7 +41,9 @@ def joins(graph: Graph) -> Graph:
     for equation in graph.equations:
         if equation.primitive is ops.add and equation.out not in inner:
             terms = _terms(equation, made, inner)
-            joined = _joined(terms, made, uses)
+            # A term that is broadcast in the sum is no part of it.
+            whole = [x for x in terms if x.aval == equation.out.aval and uses[x] == 1]
+            joined = _joined(terms, {x: made[x] for x in whole if x in made})
             if len(joined) < len(terms):
                 changed[equation.out] = joined
     if not changed:
@@ -69,13 +71,16 @@ def _terms(equation: Equation, made: Mapping[Atom, Equation], inner: set[Atom]) 
         equation = made[first]
 
 
-def _joined(terms: list[Atom], made: Mapping[Atom, Equation], uses: Mapping[Atom, int]) -> list[Atom | Equation]:
-    """The terms, with an equation that joins them for two parts that nobody else reads, where the first one stood."""
+def _joined(terms: list[Atom], made: Mapping[Atom, Equation]) -> list[Atom | Equation]:
+    """The terms, with an equation that joins them for two parts, where the first one stood.
+
+    **Arguments:** `made`, what makes the terms that nobody else reads.
+    """
     found: list[Atom | Equation] = []
     # Of which part the other one is still to come, and where it stands.
     waiting: dict[tuple[int, int, int], tuple[int, Atom]] = {}
     for term in terms:
-        part = _part(made.get(term)) if uses[term] == 1 else None
+        part = _part(made.get(term))
         if part is None:
             found.append(term)
             continue
