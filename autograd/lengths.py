@@ -87,7 +87,7 @@ class Lengths:
 
     def quotient(self, x: Terms, y: Terms) -> Terms:
         """The quotient rounded down; a condition, where the sign of the divisor depends on the sizes."""
-        if y and not self.decided(_scaled(y, -1), "<"):
+        if not self.decided(_scaled(y, -1), "<"):
             if not self.decided(y, "<"):
                 raise ZeroDivisionError("integer division or modulo by zero")
             x, y = _scaled(x, -1), _scaled(y, -1)
@@ -334,8 +334,6 @@ def _product(x: Terms, y: Terms) -> Terms:
 
 
 def _quotient(x: Terms, y: Terms) -> Terms:
-    if not y:
-        raise ZeroDivisionError("integer division or modulo by zero")
     if not x:
         return ()
     if len(y) == 1:

@@ -36,9 +36,12 @@ class _Halves(NamedTuple):
 
 def turns(graph: Graph) -> Graph:
     """The graph with loops turned where that spares a pass."""
+    uses = uses_of(graph)
+    if not uses:
+        return graph
     made = {equation.out: equation for equation in graph.equations}
     found = {}
-    for key, results in uses_of(graph).items():
+    for key, results in uses.items():
         loop: Loop = dict(results[0].params)["loop"]
         halves = _halves(loop) if _may_be_turned(loop, results[0].inputs, made) else None
         if halves is not None:
